@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
 from chromasql._source import NO_SPAN, Span
@@ -94,7 +95,7 @@ class Literal(Node):
 
 @dataclass(frozen=True, slots=True)
 class Parameter(Node):
-    """A value given by the caller: a name for ``:name`` and ``$name``, a position from 1 for ``?`` and ``$1``."""
+    """A value given by the caller: a name for ``:name``, ``$name``, a position from 1 for ``?``, ``$1``."""
 
     key: str | int
 
@@ -128,8 +129,8 @@ class Field(Node):
     A column of a record.
 
     ``root`` is a system column; where it is ``metadata`` and ``path`` is not empty, the field is the metadata
-    key whose name is the parts of the path joined by dots. ``bare`` tells ``year`` from ``metadata.year``, and
-    ``qualifier`` holds the alias in ``d.year``: both only name the result column.
+    key whose name is the parts of the path joined by dots. ``bare`` tells ``year`` from ``metadata.year``,
+    and ``qualifier`` holds the alias in ``d.year``: both only name the result column.
     """
 
     root: str
@@ -528,18 +529,32 @@ Script: TypeAlias = tuple[Statement, ...]
 AnyNode = TypeVar("AnyNode", bound=Node)
 
 
-def _nodes_in(value: Any) -> Iterator[Node]:
-    if isinstance(value, Node):
-        yield value
-    elif isinstance(value, tuple):
-        for item in value:
+def _contents(node: Node) -> tuple[str, ...]:
+    """Name the fields that may hold nodes; where a node stands in the text is none of its contents."""
+    return _contents_of(type(node))  # type: ignore[arg-type]  # mypy takes the nodes' hash for that of their class
+
+
+@cache
+def _contents_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(each.name for each in dataclasses.fields(kind) if each.name not in ("span", "source_text"))
+
+
+def _nodes_in(items: tuple[Any, ...]) -> Iterator[Node]:
+    for item in items:
+        if isinstance(item, Node):
+            yield item
+        elif isinstance(item, tuple):
             yield from _nodes_in(item)
 
 
 def children(node: Node) -> Iterator[Node]:
     """Yield the nodes right below this one, in the order of its fields."""
-    for each in dataclasses.fields(node):
-        yield from _nodes_in(getattr(node, each.name))
+    for name in _contents(node):
+        value = getattr(node, name)
+        if isinstance(value, Node):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _nodes_in(value)
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -561,15 +576,15 @@ def transform(node: AnyNode, change: Callable[[Node], Node]) -> AnyNode:
     def rebuilt(value: Any) -> Any:
         if isinstance(value, Node):
             return change(transform(value, change))
-        if isinstance(value, tuple) and not isinstance(value, Span):
+        if isinstance(value, tuple):
             items = tuple(rebuilt(item) for item in value)
             return value if all(a is b for a, b in zip(items, value, strict=True)) else items
         return value
 
     changes = {}
-    for each in dataclasses.fields(node):
-        old = getattr(node, each.name)
+    for name in _contents(node):
+        old = getattr(node, name)
         new = rebuilt(old)
         if new is not old:
-            changes[each.name] = new
+            changes[name] = new
     return dataclasses.replace(node, **changes) if changes else node

@@ -1,16 +1,35 @@
-"""The language: ``grammar.lark``, compiled once and lazily, and the spoken names of its terminals."""
+"""The language: ``grammar.lark``, its tables made beforehand, and the spoken names of its terminals."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Collection, Iterator
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from chromasql._source import Span
+from chromasql.errors import ChromaSQLParseError
 
 if TYPE_CHECKING:
     from lark import Lark, Token
 
-__all__ = ["CLAUSE_KEYWORDS", "RESERVED", "compile_grammar", "grammar_text", "keywords", "spoken"]
+__all__ = [
+    "CLAUSE_KEYWORDS",
+    "MAX_BRACKETS",
+    "RESERVED",
+    "compile_grammar",
+    "fingerprint",
+    "grammar_text",
+    "keywords",
+    "load_grammar",
+    "spoken",
+]
+
+MAX_BRACKETS = 200
+"""How many brackets may be open at once, of any kind."""
 
 CLAUSE_KEYWORDS = (
     "GROUP BY",
@@ -39,30 +58,104 @@ RESERVED = frozenset(
 _SPOKEN = {
     "$END": "the end of the statement",
     "BACKQUOTED": "a `quoted` name",
-    "COMMA": "','",
-    "COMPARISON": "a comparison (= != < <= > >=)",
+    "COMPARISON": "a comparison",
     "DOUBLE_QUOTED": 'a "quoted" name',
     "NAME": "a name",
     "NUMBER": "a number",
     "PARAM": "a parameter",
-    "SOURCE": "a collection name",
+    "SOURCE": "a collection",
     "STRING": "a string",
 }
 
+_PHRASES = (
+    (
+        {"KNN", "BM25", "RRF", "LPAR", "PLUS", "MINUS", "NUMBER", "PARAM", "NAME", "BACKQUOTED"},
+        "a rank expression",
+    ),
+    ({"STRING", "NUMBER", "PLUS", "MINUS", "TRUE", "FALSE", "NULL", "PARAM"}, "a value"),
+    ({phrase.split()[0] for phrase in CLAUSE_KEYWORDS}, "a clause"),
+    ({"COMPARISON", "IN", "BETWEEN", "IS", "NOT", "CONTAINS", "LIKE", "ILIKE", "REGEX"}, "a comparison"),
+    ({"NOT", "CONTAINS", "LIKE", "ILIKE", "REGEX"}, "a test of the document"),
+    ({"CONTAINS", "LIKE", "ILIKE", "REGEX"}, "a test of the document"),
+    ({"PLUS", "MINUS", "TIMES", "SLASH"}, "an operator"),
+    ({"NUMBER", "PLUS", "MINUS"}, "a number"),
+    ({"SOURCE", "BACKQUOTED", "DOUBLE_QUOTED"}, "a collection"),
+    ({"NAME", "BACKQUOTED", "DOUBLE_QUOTED"}, "a name"),
+    ({"NAME", "BACKQUOTED"}, "a name"),
+)
+"""What terminals are together, the longest first: nobody wants to read them one by one."""
 
-class _WholeWords:
-    """Lark's hook after the lexer; it changes nothing but makes NAME known in every state."""
+_PATH_STEPS = frozenset({"DOT", "LSQB"})
+_OPENING = frozenset({"LPAR", "LSQB", "LBRACE"})
+_CLOSING = frozenset({"RPAR", "RSQB", "RBRACE"})
+
+
+class _AfterLexer:
+    """
+    Lark's hook after the lexer: makes NAME known in every state, and bounds the open brackets.
+
+    Without a bound, ``((a AND b) AND c)`` over and over would cost the square of its length.
+    """
 
     always_accept = ("NAME",)
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        return stream
+        depth = 0
+        for token in stream:
+            if token.type in _OPENING:
+                depth += 1
+                if depth > MAX_BRACKETS:
+                    at = token.start_pos or 0
+                    raise ChromaSQLParseError(
+                        f"more than {MAX_BRACKETS} brackets are open here", span=Span(at, at + 1)
+                    )
+            elif token.type in _CLOSING:
+                depth -= 1
+            yield token
+
+
+def _read(name: str) -> str:
+    return Path(__file__).with_name(name).read_text("utf-8")
 
 
 @cache
 def grammar_text() -> str:
     """Return the source of the grammar."""
-    return resources.files("chromasql").joinpath("grammar.lark").read_text("utf-8")
+    return _read("grammar.lark")
+
+
+def fingerprint() -> dict[str, str]:
+    """Say what tables depend on: the grammar, and the version of Lark without its patch level."""
+    import lark
+
+    return {
+        "grammar": hashlib.sha256(grammar_text().encode()).hexdigest(),
+        "lark": ".".join(lark.__version__.split(".")[:2]),
+    }
+
+
+def load_grammar(transformer: Any = None) -> Lark:
+    """
+    Return the LALR(1) parser from the tables in ``grammar.json``, much sooner than by compiling.
+
+    ``transformer`` builds the nodes while the text is read. Tables of another grammar or another version
+    of Lark are left alone: then the grammar is compiled.
+    """
+    from lark import Lark
+
+    tables = json.loads(_read("grammar.json"))
+    if tables["made_from"] != fingerprint():
+        return compile_grammar(transformer)
+    data, memo = tables["data"], tables["memo"]
+    data["options"] |= {"transformer": transformer, "postlex": _AfterLexer()}
+    parser = data["parser"]["parser"]
+    parser["states"] = _numbered(parser["states"])
+    return Lark.load({"data": data, "memo": _numbered(memo)})
+
+
+def _numbered(table: dict[str, Any]) -> dict[int, Any]:
+    """Turn the keys into numbers again, which JSON cannot have."""
+    return {int(key): value for key, value in table.items()}
 
 
 def compile_grammar(transformer: Any = None, *, strict: bool = False) -> Lark:
@@ -80,8 +173,10 @@ def compile_grammar(transformer: Any = None, *, strict: bool = False) -> Lark:
         start="script",
         keep_all_tokens=True,
         maybe_placeholders=True,
+        # Without ASCII, "ignore case" takes the long s and the Kelvin sign for letters of keywords.
+        g_regex_flags=re.ASCII,
         transformer=transformer,
-        postlex=_WholeWords(),
+        postlex=_AfterLexer(),
         strict=strict,
     )
 
@@ -95,15 +190,23 @@ def keywords() -> frozenset[str]:
 
 def spoken(terminals: Collection[str], patterns: dict[str, str]) -> list[str]:
     """
-    Name terminals in words, keywords first, without repeats.
+    Name terminals in words, those that belong together in one phrase, keywords first, without repeats.
 
     ``patterns`` gives the literal text of the terminals that are no keywords (``"*"`` for STAR).
     """
+    left = set(terminals)
+    if left - _PATH_STEPS:
+        left -= _PATH_STEPS
+    phrases = []
+    for together, phrase in _PHRASES:
+        if together <= left:
+            left -= together
+            phrases.append(phrase)
     known = keywords()
-    words = sorted(name for name in terminals if name in known)
+    words = sorted(name for name in left if name in known)
     others = sorted(
         _SPOKEN.get(name, f"'{patterns[name]}'" if name in patterns else name.lower())
-        for name in terminals
+        for name in left
         if name not in known
     )
-    return list(dict.fromkeys(words + others))
+    return list(dict.fromkeys(phrases + words + others))

@@ -1,23 +1,32 @@
-"""Text to ast: one builder method for each rule of the grammar, and Lark's complaints turned into ours."""
+"""Text to ast: one builder method for each rule of the grammar."""
 
 from __future__ import annotations
 
-import ast as python_ast
 import dataclasses
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chromasql import ast
-from chromasql._source import NO_SPAN, Span
+from chromasql._source import Span
+from chromasql.complaint import (
+    AGGREGATES,
+    BM25_ARGUMENTS,
+    KNN_ARGUMENTS,
+    NO_QUERY,
+    Complaint,
+    no_function,
+    reserved_word,
+    span_of,
+)
 from chromasql.errors import ChromaSQLParseError, near_names
-from chromasql.grammar import CLAUSE_KEYWORDS, RESERVED, compile_grammar, keywords, spoken
+from chromasql.grammar import RESERVED, load_grammar
 
 if TYPE_CHECKING:
     from lark import Lark, Token
-    from lark.exceptions import UnexpectedInput
 
 __all__ = ["MAX_DEPTH", "MAX_LENGTH", "parse", "parse_script"]
 
@@ -27,7 +36,9 @@ MAX_DEPTH = 100
 MAX_LENGTH = 1_000_000
 """How many characters a statement may have; long lists belong in a parameter."""
 
-_AGGREGATES = ("AVG", "COUNT", "MAX", "MIN", "SUM")
+_KEPT_LENGTH = 10_000
+"""How long a text may be for its tree to be kept."""
+
 _FUNCTIONS = {
     "ABS": "ABS",
     "COALESCE": "COALESCE",
@@ -40,13 +51,7 @@ _FUNCTIONS = {
     "MIN": "MIN",
 }
 _UNARY_FUNCTIONS = frozenset({"ABS", "EXP", "LOG"})
-_KNN_ARGUMENTS = ("query", "key", "limit", "default", "return_rank")
-_BM25_ARGUMENTS = ("limit", "default", "return_rank", "k1", "b")
 _RRF_ARGUMENTS = ("k", "weights", "normalize", "default", "require_all")
-_WRITING = frozenset({"ALTER", "CREATE", "DELETE", "DROP", "INSERT", "MERGE", "REPLACE", "TRUNCATE", "UPDATE", "UPSERT"})
-_JOINING = frozenset({"CROSS", "FULL", "INNER", "JOIN", "LEFT", "NATURAL", "ON", "OUTER", "RIGHT"})
-
-AnyStatement = TypeVar("AnyStatement", ast.Query, ast.ShowCollections, ast.Describe)
 
 
 def parse(text: str) -> ast.Statement:
@@ -66,35 +71,46 @@ def parse(text: str) -> ast.Statement:
     return statements[0]
 
 
-@lru_cache(maxsize=512)
 def parse_script(text: str) -> ast.Script:
     """Parse one or more statements separated by semicolons; see `parse`."""
-    from lark.exceptions import UnexpectedInput
-
     if not isinstance(text, str):
         raise ChromaSQLParseError(f"a statement is a str, not {type(text).__name__}")
     if len(text) > MAX_LENGTH:
         raise ChromaSQLParseError(
             f"the statement has {len(text)} characters, more than {MAX_LENGTH}; give long lists as parameters"
         )
+    return _kept(text) if len(text) <= _KEPT_LENGTH else _read(text)
+
+
+def _read(text: str) -> ast.Script:
+    from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
     try:
-        statements: tuple[ast.Statement, ...] = _compiled().parse(text)  # type: ignore[assignment]
-    except UnexpectedInput as error:
-        message, span = _Complaint(text, error).explain()
+        text.encode()
+        statements: tuple[ast.Statement, ...] = _parser().parse(text)  # type: ignore[assignment]
+        return tuple(_finished(statement, text) for statement in statements)
+    except UnicodeEncodeError as error:
+        raise ChromaSQLParseError(
+            "half of a surrogate pair is no character", source=text, span=Span(error.start, error.start + 1)
+        ) from None
+    except (UnexpectedCharacters, UnexpectedToken) as error:
+        message, span = Complaint(text, error, _parser()).explain()
         raise ChromaSQLParseError(message, source=text, span=span) from None
     except ChromaSQLParseError as error:
         error.source = text
         raise
-    return tuple(_finished(statement, text) for statement in statements)
+
+
+_kept = lru_cache(maxsize=512)(_read)
 
 
 @cache
-def _compiled() -> Lark:
-    return compile_grammar(_Spanning(_Builder()))
+def _parser() -> Lark:
+    return load_grammar(_Spanning(_Builder()))
 
 
 class _Spanning:
-    """Lets Lark call a builder's methods with the span of the rule before all that the rule matched, in order."""
+    """Lets Lark call a builder's methods with the span of the rule, then all that the rule matched."""
 
     def __init__(self, builder: _Builder) -> None:
         self._builder = builder
@@ -103,16 +119,17 @@ class _Spanning:
         method = getattr(self._builder, rule)
 
         def build(children: list[Any]) -> Any:
-            present = [child for child in children if child is not None]
-            span = Span(_span(present[0]).start, _span(present[-1]).end) if present else NO_SPAN
-            return method(span, *children)
+            first = next(filter(_is_present, children))
+            last = next(filter(_is_present, reversed(children)))
+            start = first.start_pos if isinstance(first, str) else first.span[0]
+            end = last.end_pos if isinstance(last, str) else last.span[1]
+            return method(Span(start, end), *children)
 
         return build
 
 
-def _span(child: Any) -> Span:
-    start = getattr(child, "start_pos", None)
-    return child.span if start is None else Span(start, child.end_pos)
+def _is_present(child: Any) -> bool:
+    return child is not None
 
 
 class _Clause(NamedTuple):
@@ -126,6 +143,10 @@ class _Clause(NamedTuple):
 class _Part(NamedTuple):
     text: str
     span: Span
+
+
+def _nodes(parts: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(part for part in parts if isinstance(part, ast.Node))
 
 
 class _Sources(NamedTuple):
@@ -169,26 +190,22 @@ def _string(token: Token) -> str:
             return quote if match[0][0] == quote else match[0]
         if escape in _ESCAPES:
             return _ESCAPES[escape]
-        if len(escape) == 1 and escape not in "NUux01234567":
+        if escape[0] in "01234567":
+            return chr(int(escape, 8))
+        if escape[0] not in "NUux":
             return match[0]
         try:
-            value = python_ast.literal_eval(f'"{match[0]}"')
-        except (SyntaxError, ValueError):
-            at = token.start_pos or 0
+            value = unicodedata.lookup(escape[2:-1]) if escape[0] == "N" else chr(int(escape[1:], 16))
+            value.encode()
+        except (KeyError, ValueError, OverflowError):
+            at = (token.start_pos or 0) + 1
             raise ChromaSQLParseError(
-                f"{match[0]} is no escape; write \\\\ for a backslash, or r'..' for a raw string",
-                span=Span(at + 1 + match.start(), at + 1 + match.end()),
+                f"{match[0]} is no character; write \\\\ for a backslash, or r'..' for a raw string",
+                span=Span(at + match.start(), at + match.end()),
             ) from None
-        return str(value)
+        return value
 
-    value = _ESCAPE.sub(unescaped, body)
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ChromaSQLParseError(
-            "the string holds half of a surrogate pair, which is no character", span=_span(token)
-        ) from None
-    return value
+    return _ESCAPE.sub(unescaped, body)
 
 
 def _number(token: Token, sign: Token | None = None) -> int | float:
@@ -198,7 +215,7 @@ def _number(token: Token, sign: Token | None = None) -> int | float:
     except ValueError:  # Python limits the digits of an int
         value = math.inf
     if value == math.inf:
-        raise ChromaSQLParseError("the number is too large", span=_span(token))
+        raise ChromaSQLParseError("the number is too large", span=span_of(token))
     return -value if sign is not None and sign == "-" else value
 
 
@@ -209,7 +226,7 @@ def _name(token: Token) -> str:
         return text
     name = text[1:-1].replace(text[0] * 2, text[0])
     if not name:
-        raise ChromaSQLParseError("a quoted name is empty", span=_span(token))
+        raise ChromaSQLParseError("a quoted name is empty", span=span_of(token))
     return name
 
 
@@ -221,14 +238,16 @@ def _parameter_key(token: Token) -> str | int:
     if not key.isdigit():
         return key
     if int(key) == 0:
-        raise ChromaSQLParseError("positions of parameters count from $1", span=_span(token))
+        raise ChromaSQLParseError("positions of parameters count from $1", span=span_of(token))
     return int(key)
 
 
 # What the builder checks
 
 
-def _arguments(arguments: Iterable[ast.Argument], known: Sequence[str], where: str) -> dict[str, ast.Argument]:
+def _arguments(
+    arguments: Iterable[ast.Argument], known: Sequence[str], where: str
+) -> dict[str, ast.Argument]:
     found: dict[str, ast.Argument] = {}
     for argument in arguments:
         if argument.name not in known:
@@ -282,13 +301,15 @@ class _Builder:
     # Statements
 
     def script(self, _at: Span, *parts: Any) -> tuple[ast.Statement, ...]:
-        return tuple(part for part in parts if isinstance(part, ast.Node))  # type: ignore[misc]
+        return _nodes(parts)
 
     def explain(self, span: Span, _explain: Token, *rest: Any) -> ast.Query:
-        *analyze, query = rest
-        return dataclasses.replace(query, explain="ANALYZE" if analyze else "PLAN", span=span)
+        query: ast.Query = rest[-1]
+        return dataclasses.replace(query, explain="ANALYZE" if len(rest) > 1 else "PLAN", span=span)
 
-    def show_collections(self, span: Span, _show: Token, _collections: Token, *clauses: _Clause) -> ast.ShowCollections:
+    def show_collections(
+        self, span: Span, _show: Token, _collections: Token, *clauses: _Clause
+    ) -> ast.ShowCollections:
         return ast.ShowCollections(span=span, **_fields(clauses))
 
     def like_names(self, span: Span, _like: Token, pattern: ast.Value) -> _Clause:
@@ -306,7 +327,8 @@ class _Builder:
         if "embedding" in fields and "rank" in fields:
             second = [clause for clause in clauses if clause.keyword in ("USING EMBEDDING", "RANK BY")][1]
             raise ChromaSQLParseError(
-                "USING EMBEDDING and RANK BY in one statement; USING EMBEDDING (TEXT 'q') is RANK BY KNN('q')",
+                "USING EMBEDDING and RANK BY in one statement; "
+                "USING EMBEDDING (TEXT 'q') is RANK BY KNN('q')",
                 span=second.span,
             )
         if distinct:
@@ -321,16 +343,15 @@ class _Builder:
     def star(self, span: Span, _star: Token, *excluded: Any) -> ast.Star:
         return ast.Star(tuple(each for each in excluded if isinstance(each, ast.Field)), span=span)
 
-    def item(self, span: Span, operand: ast.Operand, _as: Token | None, alias: Token | None) -> ast.ProjectionItem:
+    def item(
+        self, span: Span, operand: ast.Operand, _as: Token | None, alias: Token | None
+    ) -> ast.ProjectionItem:
         return ast.ProjectionItem(operand, None if alias is None else _name(alias), span=span)
 
     def aggregate(self, span: Span, function: Token, *inside: Any) -> ast.Aggregate:
         name = function.upper()
-        if name not in _AGGREGATES:
-            known = f"; {', '.join(_AGGREGATES)} aggregate, and arithmetic belongs in RANK BY"
-            raise ChromaSQLParseError(
-                f"no function {function} here{near_names(name, _AGGREGATES) or known}", span=_span(function)
-            )
+        if name not in AGGREGATES:
+            raise ChromaSQLParseError(no_function(function), span=span_of(function))
         distinct = any(getattr(part, "type", None) == "DISTINCT" for part in inside)
         fields = [part for part in inside if isinstance(part, ast.Field)]
         star = any(part is not None and getattr(part, "value", None) == "*" for part in inside)
@@ -341,7 +362,9 @@ class _Builder:
         return ast.Aggregate(name, fields[0] if fields else None, distinct, span=span)
 
     def sources(self, span: Span, *parts: Any) -> _Sources:
-        at = next((index for index, part in enumerate(parts) if getattr(part, "type", None) == "EXCEPT"), len(parts))
+        at = next(
+            (index for index, part in enumerate(parts) if getattr(part, "type", None) == "EXCEPT"), len(parts)
+        )
         included = tuple(part for part in parts[:at] if isinstance(part, ast.Source))
         excluded = tuple(part for part in parts[at:] if isinstance(part, ast.Source))
         return _Sources(included, excluded, span)
@@ -356,17 +379,24 @@ class _Builder:
 
     # Embeddings
 
-    def using_batch(self, span: Span, _using: Token, _embedding: Token, _batch: Token, *items: Any) -> _Clause:
-        batch = ast.EmbeddingBatch(tuple(each for each in items if isinstance(each, ast.Node)), span=span)  # type: ignore[arg-type]
-        return _Clause("USING EMBEDDING", span, {"embedding": batch})
+    def using_batch(
+        self, span: Span, _using: Token, _embedding: Token, _batch: Token, *items: Any
+    ) -> _Clause:
+        return _Clause("USING EMBEDDING", span, {"embedding": ast.EmbeddingBatch(_nodes(items), span=span)})
 
     def using_one(
-        self, span: Span, _using: Token, _embedding: Token, _open: Token, embedding: ast.Embedding, _close: Token
+        self,
+        span: Span,
+        _using: Token,
+        _embedding: Token,
+        _open: Token,
+        embedding: ast.Embedding,
+        _close: Token,
     ) -> _Clause:
         return _Clause("USING EMBEDDING", span, {"embedding": embedding})
 
     def embedding_text(
-        self, span: Span, _text_: Token, text: ast.Value, _model: Token | None, model: ast.Value | None
+        self, span: Span, _keyword: Token, text: ast.Value, _model: Token | None, model: ast.Value | None
     ) -> ast.EmbeddingText:
         return ast.EmbeddingText(text, model, span=span)
 
@@ -400,22 +430,22 @@ class _Builder:
         if name is None:
             known = (*_FUNCTIONS, "KNN", "BM25", "RRF")
             hint = near_names(function, known) or f"; it has {', '.join(sorted(known))}"
-            raise ChromaSQLParseError(f"RANK BY has no function {function}{hint}", span=_span(function))
-        arguments = tuple(part for part in parts if isinstance(part, ast.Node))
+            raise ChromaSQLParseError(f"RANK BY has no function {function}{hint}", span=span_of(function))
+        arguments = _nodes(parts)
         if name in _UNARY_FUNCTIONS and len(arguments) > 1:
             raise ChromaSQLParseError(f"{function.upper()} takes one argument", span=arguments[1].span)
-        return ast.Call(name, arguments, span=span)  # type: ignore[arg-type]
+        return ast.Call(name, arguments, span=span)
 
     def knn_positional(self, span: Span, _knn: Token, _open: Token, query: Any, *rest: Any) -> ast.Knn:
-        found = _arguments((part for part in rest if isinstance(part, ast.Argument)), _KNN_ARGUMENTS, "KNN")
+        found = _arguments((part for part in rest if isinstance(part, ast.Argument)), KNN_ARGUMENTS, "KNN")
         if "query" in found:
             raise ChromaSQLParseError("KNN has its query twice", span=found["query"].span)
         return self._knn(span, query, found)
 
     def knn_named(self, span: Span, _knn: Token, _open: Token, *rest: Any) -> ast.Knn:
-        found = _arguments((part for part in rest if isinstance(part, ast.Argument)), _KNN_ARGUMENTS, "KNN")
+        found = _arguments((part for part in rest if isinstance(part, ast.Argument)), KNN_ARGUMENTS, "KNN")
         if "query" not in found:
-            raise ChromaSQLParseError("KNN needs a query: KNN('words'), KNN([0.1, 0.2]) or KNN(:q)", span=span)
+            raise ChromaSQLParseError(NO_QUERY, span=span)
         return self._knn(span, found["query"].value, found)
 
     def _knn(self, span: Span, query: Any, found: dict[str, ast.Argument]) -> ast.Knn:
@@ -440,13 +470,15 @@ class _Builder:
         )
 
     def bm25(self, span: Span, _bm25: Token, _open: Token, query: ast.Value, *rest: Any) -> ast.Bm25:
-        found = _arguments((part for part in rest if isinstance(part, ast.Argument)), _BM25_ARGUMENTS, "BM25")
+        found = _arguments((part for part in rest if isinstance(part, ast.Argument)), BM25_ARGUMENTS, "BM25")
         _positive(_plain(found, "limit"), "limit")
-        return ast.Bm25(query, span=span, **{name: _plain(found, name) for name in _BM25_ARGUMENTS})
+        return ast.Bm25(query, span=span, **{name: _plain(found, name) for name in BM25_ARGUMENTS})
 
     def rrf(self, span: Span, _rrf: Token, *parts: Any) -> ast.Rrf:
         found = _arguments((part for part in parts if isinstance(part, ast.Argument)), _RRF_ARGUMENTS, "RRF")
-        ranks = tuple(part for part in parts if isinstance(part, ast.Node) and not isinstance(part, ast.Argument))
+        ranks = tuple(
+            part for part in parts if isinstance(part, ast.Node) and not isinstance(part, ast.Argument)
+        )
         weights = found["weights"].value if "weights" in found else None
         if not (weights is None or isinstance(weights, ast.Array | ast.Parameter)):
             raise ChromaSQLParseError("weights takes a list of numbers, one for each rank", span=weights.span)
@@ -477,6 +509,12 @@ class _Builder:
     def negation(self, span: Span, _not: Token, predicate: ast.Predicate) -> ast.NotPredicate:
         return ast.NotPredicate(predicate, span=span)
 
+    def document_negation(self, span: Span, _not: Token, predicate: ast.Predicate) -> ast.Predicate:
+        """Read ``NOT CONTAINS 'x'``, where the field is left out, as ``document NOT CONTAINS 'x'``."""
+        if isinstance(predicate, _TEXT_TESTS) and not predicate.negated:
+            return dataclasses.replace(predicate, negated=True, span=span)
+        return ast.NotPredicate(predicate, span=span)
+
     def comparison(
         self, span: Span, operand: ast.Operand, operator: Token, value: ast.Value
     ) -> ast.ComparisonPredicate:
@@ -484,7 +522,12 @@ class _Builder:
         return ast.ComparisonPredicate(operand, written, value, span=span)
 
     def membership(
-        self, span: Span, operand: ast.Operand, negated: Token | None, _in: Token, values: ast.Array | ast.Parameter
+        self,
+        span: Span,
+        operand: ast.Operand,
+        negated: Token | None,
+        _in: Token,
+        values: ast.Array | ast.Parameter,
     ) -> ast.InPredicate:
         return ast.InPredicate(operand, values, negated is not None, span=span)
 
@@ -546,7 +589,9 @@ class _Builder:
     def named_document_test(self, span: Span, name: Token, test: ast.Predicate) -> ast.Predicate:
         return self.text_test(span, _document(name), test)
 
-    def named_not_document_test(self, span: Span, name: Token, _not: Token, test: ast.Predicate) -> ast.Predicate:
+    def named_not_document_test(
+        self, span: Span, name: Token, _not: Token, test: ast.Predicate
+    ) -> ast.Predicate:
         return self.not_text_test(span, _document(name), _not, test)
 
     # Other clauses
@@ -563,7 +608,9 @@ class _Builder:
     def offset(self, span: Span, _offset: Token, count: ast.Value) -> _Clause:
         return _Clause("OFFSET", span, {"offset": _whole(count, "OFFSET")})
 
-    def threshold(self, span: Span, _with: Token, _score: Token, _threshold: Token, bound: ast.Value) -> _Clause:
+    def threshold(
+        self, span: Span, _with: Token, _score: Token, _threshold: Token, bound: ast.Value
+    ) -> _Clause:
         return _Clause("WITH SCORE THRESHOLD", span, {"score_threshold": bound})
 
     def group(self, span: Span, _group: Token, _by: Token, *parts: Any) -> _Clause:
@@ -608,25 +655,25 @@ class _Builder:
 
     # Names and values
 
-    def path(self, span: Span, root: _Part, *steps: _Part) -> ast.Field:
-        parts = (root.text, *(step.text for step in steps))
-        head = root.text.lower()
+    def path(self, span: Span, root: Token, *steps: _Part) -> ast.Field:
+        if root.type == "NAME" and root.upper() in RESERVED:
+            raise ChromaSQLParseError(reserved_word(root), span=span_of(root))
+        parts = (_name(root), *(step.text for step in steps))
+        head = parts[0].lower()
         if head == "metadata":
             return ast.Field("metadata", parts[1:], span=span)
         if head in ast.SYSTEM_COLUMNS and len(parts) == 1:
             return ast.Field(head, span=span)
         return ast.Field("metadata", parts, bare=True, span=span)
 
-    def path_root(self, span: Span, token: Token) -> _Part:
-        if token.type == "NAME" and token.upper() in RESERVED:
-            raise ChromaSQLParseError(_reserved(token), span=span)
-        return _Part(_name(token), span)
-
     def path_step(self, span: Span, _mark: Token, token: Token, *_close: Token) -> _Part:
-        return _Part(_string(token) if token.type == "STRING" else _name(token), span)
+        name = _string(token) if token.type == "STRING" else _name(token)
+        if not name:
+            raise ChromaSQLParseError("the name of a metadata key is empty", span=span)
+        return _Part(name, span)
 
     def value_list(self, span: Span, *parts: Any) -> ast.Array:
-        return ast.Array(tuple(part for part in parts if isinstance(part, ast.Node)), span=span)  # type: ignore[arg-type]
+        return ast.Array(_nodes(parts), span=span)
 
     def array(self, span: Span, *parts: Any) -> ast.Array:
         return self.value_list(span, *parts)
@@ -637,7 +684,9 @@ class _Builder:
         for index, weight in zip(tokens[::2], tokens[1::2], strict=True):
             position = _number(index)
             if not isinstance(position, int):
-                raise ChromaSQLParseError("an index of a sparse vector is a whole number", span=_span(index))
+                raise ChromaSQLParseError(
+                    "an index of a sparse vector is a whole number", span=span_of(index)
+                )
             items.append((position, weight))
         return ast.SparseVector(tuple(items), span=span)
 
@@ -661,14 +710,19 @@ class _Builder:
 
 
 _DOCUMENT = ast.Field("document")
+_TEXT_TESTS = (ast.ContainsPredicate, ast.LikePredicate, ast.RegexPredicate)
 
 
 def _document(name: Token) -> ast.Field:
+    if name.upper() == "WHERE_DOCUMENT":
+        raise ChromaSQLParseError(
+            "WHERE_DOCUMENT is written once: WHERE_DOCUMENT CONTAINS 'a' OR CONTAINS 'b'", span=span_of(name)
+        )
     if name.lower() != "document":
         raise ChromaSQLParseError(
-            f"WHERE_DOCUMENT is about the document alone; test {name} in WHERE", span=_span(name)
+            f"WHERE_DOCUMENT is about the document alone; test {name} in WHERE", span=span_of(name)
         )
-    return ast.Field("document", span=_span(name))
+    return ast.Field("document", span=span_of(name))
 
 
 def _joined(operator: str, parts: Sequence[ast.Predicate], span: Span) -> ast.Predicate:
@@ -682,7 +736,9 @@ def _joined(operator: str, parts: Sequence[ast.Predicate], span: Span) -> ast.Pr
     return ast.BooleanPredicate(operator, tuple(flat), span=span)
 
 
-def _vector_of(values: ast.Array | ast.SparseVector | ast.Parameter) -> ast.Array | ast.SparseVector | ast.Parameter:
+def _vector_of(
+    values: ast.Array | ast.SparseVector | ast.Parameter,
+) -> ast.Array | ast.SparseVector | ast.Parameter:
     if isinstance(values, ast.Array):
         if not values.items:
             raise ChromaSQLParseError("a vector needs at least one number", span=values.span)
@@ -714,19 +770,10 @@ def _fields(clauses: Iterable[_Clause]) -> dict[str, Any]:
     return fields
 
 
-def _reserved(word: str) -> str:
-    if word.upper() == "FROM":
-        return "expected a column, found FROM"
-    return (
-        f"{word.upper()} is a keyword and no field by itself; "
-        f"if a metadata key is meant, write metadata.{word} or `{word}`"
-    )
-
-
 # After the parser
 
 
-def _finished(statement: AnyStatement, text: str) -> AnyStatement:
+def _finished(statement: ast.Statement, text: str) -> ast.Statement:
     """Check the depth, number ``?`` parameters, resolve aliases: what needs the whole statement."""
     questions: list[ast.Parameter] = []
     qualified: list[ast.Field] = []
@@ -734,171 +781,40 @@ def _finished(statement: AnyStatement, text: str) -> AnyStatement:
     while pending:
         node, depth = pending.pop()
         if depth > MAX_DEPTH:
-            raise ChromaSQLParseError(f"nested deeper than {MAX_DEPTH} levels", source=text, span=node.span)
-        if isinstance(node, ast.Parameter) and node.key == 0:
-            questions.append(node)
-        elif isinstance(node, ast.Field) and node.bare and len(node.path) > 1:
-            qualified.append(node)
-        else:
-            pending.extend((child, depth + 1) for child in ast.children(node))
-    changes: dict[int, ast.Node] = {}
+            raise ChromaSQLParseError(f"nested deeper than {MAX_DEPTH} levels", span=node.span)
+        for child in ast.children(node):
+            if isinstance(child, ast.Parameter):
+                if child.key == 0:
+                    questions.append(child)
+            elif isinstance(child, ast.Field):
+                if child.bare and len(child.path) > 1:
+                    qualified.append(child)
+            elif not isinstance(child, ast.Literal):
+                pending.append((child, depth + 1))
     questions.sort(key=lambda node: node.span)
-    changes.update((id(node), dataclasses.replace(node, key=at)) for at, node in enumerate(questions, start=1))
-    if isinstance(statement, ast.Query) and qualified:
-        changes.update((id(node), _unqualified(node, statement.sources, text)) for node in qualified)
+    changes: dict[int, ast.Node] = {
+        id(node): dataclasses.replace(node, key=at) for at, node in enumerate(questions, start=1)
+    }
+    if isinstance(statement, ast.Query):
+        names = {source.alias or source.name for source in statement.sources}
+        changes.update((id(node), _unqualified(node, names)) for node in qualified if node.path[0] in names)
     if changes:
         statement = ast.transform(statement, lambda node: changes.get(id(node), node))
     return dataclasses.replace(statement, source_text=text)
 
 
-def _unqualified(field: ast.Field, sources: tuple[ast.Source, ...], text: str) -> ast.Field:
-    """Read ``d.lang`` as the field ``lang`` where ``d`` is what FROM calls its collection."""
-    names = [source.alias or source.name for source in sources]
-    if field.path[0] not in names:
-        return field
-    if any(name != field.path[0] for name in names):
+def _unqualified(field: ast.Field, names: set[str | ast.Parameter]) -> ast.Field:
+    """Read ``d.lang`` as the field ``lang``, where ``d`` is what FROM calls its collection."""
+    qualifier, *rest = field.path
+    if len(names) > 1:
         raise ChromaSQLParseError(
-            f"a field means the same in all collections, so {field.path[0]} cannot single one out; "
-            f"write {'.'.join(field.path[1:])}, and filter on _collection if one is meant",
-            source=text,
+            f"a field means the same in all collections, so {qualifier} cannot single one out; "
+            f"write {'.'.join(rest)}, and filter on _collection if one is meant",
             span=field.span,
         )
-    rest = field.path[1:]
     head = rest[0].lower()
     if head == "metadata":
-        return dataclasses.replace(field, path=rest[1:], bare=False, qualifier=field.path[0])
+        return dataclasses.replace(field, path=tuple(rest[1:]), bare=False, qualifier=qualifier)
     if head in ast.SYSTEM_COLUMNS and len(rest) == 1:
-        return dataclasses.replace(field, root=head, path=(), bare=False, qualifier=field.path[0])
-    return dataclasses.replace(field, path=rest, qualifier=field.path[0])
-
-
-# Complaints
-
-
-class _Complaint:
-    """One thing that Lark could not read, to be said in words."""
-
-    def __init__(self, text: str, error: UnexpectedInput) -> None:
-        from lark.exceptions import UnexpectedCharacters, UnexpectedToken
-
-        self.text = text
-        self.word = ""
-        self.expected: set[str] = set()
-        self.previous: Any = None
-        if isinstance(error, UnexpectedToken):
-            token = error.token
-            self.kind = str(token.type)
-            self.expected = set(error.accepts or ())
-            parser = error.interactive_parser
-            if parser is not None and parser.parser_state.value_stack:
-                self.previous = parser.parser_state.value_stack[-1]
-            if self.kind == "$END":
-                end = len(text.rstrip())
-                self.span = Span(end, end)
-            else:
-                self.word = str(token)
-                self.span = _span(token)
-        else:
-            assert isinstance(error, UnexpectedCharacters)
-            self.kind = "CHARACTER"
-            at = error.pos_in_stream or 0
-            self.word = text[at]
-            self.span = Span(at, at + 1)
-            self.expected = set(error.allowed or ())
-        self.expected -= {"NAME"} if "SOURCE" in self.expected else set()
-
-    def explain(self) -> tuple[str, Span]:
-        before = self.text[: self.span.start].rstrip()
-        first = re.search(r"(?:^|;)\s*(?:(?:--[^\n]*\n|/\*[\s\S]*?\*/)\s*)*([A-Za-z_]*)\s*$", before + self.word)
-        if first and first[1].upper() in _WRITING:
-            return f"ChromaSQL only reads; there is no {first[1].upper()}", self.span
-        hint = self._hint(before)
-        if hint:
-            return hint
-        if self._is_reserved(self.previous):
-            return _reserved(str(self.previous)), _span(self.previous)
-        return f"expected {self._expectation()}, found {self._found()}", self.span
-
-    def _is_reserved(self, token: Any) -> bool:
-        return getattr(token, "type", None) == "NAME" and str(token).upper() in RESERVED
-
-    def _hint(self, before: str) -> tuple[str, Span] | None:
-        word = self.word.upper()
-        if self.kind == "CHARACTER":
-            return self._character_hint(before)
-        if re.search(r"\bSELECT\s+TOP$", before, re.I) and self.word.isdigit():
-            return "there is no SELECT TOP; write LIMIT at the end", self.span
-        if word in _JOINING and "AS" in self.expected | {"AS"} and re.search(r"\bFROM\b", before, re.I):
-            return "there is no JOIN; FROM a, b asks both collections and merges their rows", self.span
-        if word == "SELECT" and before.endswith("("):
-            return "there are no subqueries; run the inner statement first and pass its rows as a parameter", self.span
-        if self._is_reserved(self.previous) and str(self.previous).upper() == "SELECT" and "(" in before:
-            return (
-                "there are no subqueries; run the inner statement first and pass its rows as a parameter",
-                _span(self.previous),
-            )
-        if word == "," and (match := re.search(r"\bLIMIT\s+(\d+)$", before, re.I)):
-            return f"there is no LIMIT {match[1]}, n; write LIMIT n OFFSET {match[1]}", self.span
-        if word == "*" and before.endswith("."):
-            return "there is no metadata.*; metadata alone is all of it", self.span
-        if self.kind == "STRING" and "SOURCE" in self.expected:
-            name = self.word[1:-1]
-            return f'quotes like these make a string; write FROM {name}, or FROM "{name}"', self.span
-        if word == "TABLES" and re.search(r"\bSHOW$", before, re.I):
-            return "there are no tables; write SHOW COLLECTIONS", self.span
-        if re.search(r"\bKNN\s*\(\s*[\w.]+$", before, re.I) and word in (",", ")"):
-            return "KNN takes the query first: KNN('words', key = field)", self.span
-        if re.search(r"\bORDER\s+BY\s+RANK$", before, re.I):
-            return "there is no ORDER BY RANK; write RANK BY and the expression", self.span
-        return self._word_hint(before)
-
-    def _character_hint(self, before: str) -> tuple[str, Span] | None:
-        if self.word in "'\"`":
-            what = "name" if self.word == "`" else "string"
-            return f"the {what} that opens here has no closing quote", self.span
-        if self.text.startswith("/*", self.span.start):
-            return "the comment that opens here has no closing */", self.span
-        if re.search(r"[+-]$", before) and self.word.isdigit():
-            return None
-        return None
-
-    def _word_hint(self, before: str) -> tuple[str, Span] | None:
-        """Explain a word that stands where a keyword belongs: misspelt, or an alias without AS."""
-        if self.kind not in ("NAME", "SOURCE") or self._is_reserved(self.previous):
-            return None
-        clauses = {phrase.split()[0]: phrase for phrase in CLAUSE_KEYWORDS}
-        near = _near(self.word, self.expected & keywords())
-        if near and near in clauses:
-            return f"unknown clause {self.word}; did you mean {clauses[near]}?", self.span
-        if near:
-            return f"unknown word {self.word}; did you mean {near}?", self.span
-        if "AS" in self.expected and not self.word[0].isdigit() and not re.search(r"\bAS\s+\S+$", before, re.I):
-            return f"{self.word} is unexpected; an alias needs AS: AS {self.word}", self.span
-        if {"WHERE", "LIMIT"} <= self.expected:
-            return f"unknown clause {self.word}; a clause is one of {', '.join(CLAUSE_KEYWORDS)}", self.span
-        return None
-
-    def _expectation(self) -> str:
-        if {"WHERE", "LIMIT"} <= self.expected:
-            rest = self.expected - {phrase.split()[0] for phrase in CLAUSE_KEYWORDS}
-            names = ["a clause", *spoken(rest, _patterns())]
-        else:
-            names = spoken(self.expected, _patterns())
-        if not names:
-            return "something else"
-        return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-    def _found(self) -> str:
-        if self.kind == "$END":
-            return "the end of the statement"
-        return self.word if len(self.word) <= 40 else f"{self.word[:37]}..."
-
-
-def _near(word: str, known: Iterable[str]) -> str | None:
-    hint = near_names(word, known)
-    return hint.removeprefix("; did you mean ").rstrip("?").split(", ")[0] or None
-
-
-@cache
-def _patterns() -> dict[str, str]:
-    return {terminal.name: terminal.pattern.value for terminal in _compiled().terminals if terminal.pattern.type == "str"}
+        return dataclasses.replace(field, root=head, path=(), bare=False, qualifier=qualifier)
+    return dataclasses.replace(field, path=tuple(rest), qualifier=qualifier)

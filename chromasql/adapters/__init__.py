@@ -1,0 +1,19 @@
+"""Ready-made plugs: clients, Chroma's REST interface, memory, routers."""
+
+from chromasql.adapters.clients import FolderProvider, SimpleAsyncClientAdapter
+from chromasql.adapters.http import HttpProvider
+from chromasql.adapters.idxr import AsyncMultiCollectionAdapter
+from chromasql.adapters.memory import MemoryProvider
+from chromasql.adapters.routers import MetadataFieldRouter, PatternRouter, StaticRouter, load_query_config
+
+__all__ = [
+    "AsyncMultiCollectionAdapter",
+    "FolderProvider",
+    "HttpProvider",
+    "MemoryProvider",
+    "MetadataFieldRouter",
+    "PatternRouter",
+    "SimpleAsyncClientAdapter",
+    "StaticRouter",
+    "load_query_config",
+]

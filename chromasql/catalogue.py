@@ -1,0 +1,119 @@
+"""SHOW COLLECTIONS and DESCRIBE: what there is to ask."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from chromasql.dispatcher import Dispatcher
+from chromasql.handles import Handle
+from chromasql.plan import DescribePlan, ShowPlan
+from chromasql.regex import compile_regex, like_to_regex
+from chromasql.result import ExecutionResult
+
+__all__ = ["describe_collection", "show_collections"]
+
+
+async def show_collections(plan: ShowPlan, names: Sequence[str], dispatcher: Dispatcher) -> ExecutionResult:
+    """Return a row ``{name, count}`` for each collection whose name is like the pattern, in the order of names."""
+    started = time.perf_counter()
+    matches = compile_regex(like_to_regex("%" if plan.like is None else plan.like))
+    shown = sorted(name for name in names if matches(name))
+    shown = shown[plan.offset : None if plan.limit is None else plan.offset + plan.limit]
+    dispatcher.knows(shown)
+
+    async def count(handle: Handle) -> int:
+        await dispatcher.open(handle)
+        total: int = await dispatcher.call(handle, "count")
+        return total
+
+    counted = await dispatcher.each([Handle(name, place) for place, name in enumerate(shown)], count)
+    counts = {handle.name: total for handle, total in counted}
+    rows = [{"name": name, "count": counts.get(name)} for name in shown]
+    return _result(rows, ("name", "count"), plan, dispatcher, started)
+
+
+async def describe_collection(plan: DescribePlan, dispatcher: Dispatcher) -> ExecutionResult:
+    """
+    Return what a collection holds, a row ``{item, value, types, share}`` each.
+
+    The first rows are its count, space, dimension and embedding function; then comes each metadata key that a sample
+    of its first records shows, with its types and the share of the sample that has it, from 0 to 1.
+    """
+    started = time.perf_counter()
+    handle = Handle(plan.collection, 0)
+    sample: list[dict[str, Any]] = []
+    total = 0
+
+    async def look(handle: Handle) -> None:
+        nonlocal total
+        await dispatcher.open(handle)
+        total = await dispatcher.call(handle, "count")
+        answer = await dispatcher.call(handle, "get", include=["metadatas"], limit=plan.sample)
+        sample.extend(metadata or {} for metadata in answer["metadatas"])
+        dispatcher.gave(handle, len(sample))
+
+    await dispatcher.each([handle], look)
+    dispatcher.require_some()
+    own = handle.embedding_function
+    facts = {
+        "count": total,
+        "space": handle.space,
+        "dimension": handle.dimension,
+        "embedding_function": None if own is None else _name_of(own[0]),
+    }
+    rows: list[dict[str, Any]] = [
+        {"item": item, "value": value, "types": None, "share": None} for item, value in facts.items()
+    ]
+    rows.extend(_key_rows(sample))
+    return _result(rows, ("item", "value", "types", "share"), plan, dispatcher, started)
+
+
+def _key_rows(sample: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    types: dict[str, Counter[str]] = {}
+    for metadata in sample:
+        for key, value in metadata.items():
+            types.setdefault(key, Counter())[_type_of(value)] += 1
+    return [
+        {
+            "item": f"metadata.{key}",
+            "value": None,
+            "types": ", ".join(sorted(types[key])),
+            "share": round(types[key].total() / len(sample), 4),
+        }
+        for key in sorted(types)
+    ]
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, list):
+        return f"list of {_type_of(value[0])}" if value else "list"
+    return {bool: "boolean", int: "integer", float: "float", str: "string"}.get(type(value), type(value).__name__)
+
+
+def _name_of(key: str) -> str:
+    """Return the short name of an embedding function from the key that tells functions apart."""
+    try:
+        return str(json.loads(key)[0])
+    except ValueError:
+        return key.split()[0]
+
+
+def _result(
+    rows: list[dict[str, Any]],
+    columns: tuple[str, ...],
+    plan: ShowPlan | DescribePlan,
+    dispatcher: Dispatcher,
+    started: float,
+) -> ExecutionResult:
+    return ExecutionResult(
+        rows,
+        columns=columns,
+        results=(rows,),
+        outcomes=dispatcher.outcomes(),
+        plan=plan,
+        milliseconds=(time.perf_counter() - started) * 1000,
+    )

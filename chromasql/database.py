@@ -1,0 +1,138 @@
+"""``connect(..)``: the object that an application holds."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from chromasql import ast
+from chromasql.adapters.clients import FolderProvider, SimpleAsyncClientAdapter
+from chromasql.adapters.http import HttpProvider
+from chromasql.blocking import run_in_portal
+from chromasql.errors import ChromaSQLPlanningError
+from chromasql.multi_collection import Engine, Parameters
+from chromasql.planner import Settings
+from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, EmbedFunction, RouteFunction
+from chromasql.result import ExecutionResult
+
+__all__ = ["AsyncDatabase", "Database", "connect", "connect_async"]
+
+
+def connect_async(
+    source: Any,
+    *,
+    router: CollectionRouter | RouteFunction | None = None,
+    embed_fn: EmbedFunction | None = None,
+    settings: Settings | None = None,
+    max_concurrency: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    token: str | None = None,
+    tenant: str | None = None,
+    database: str | None = None,
+) -> AsyncDatabase:
+    """
+    Open a database for async code: ``async with connect_async(..) as db: await db.execute(sql, params)``.
+
+    ``source`` is an ``http://`` or ``https://`` address, the folder of an embedded Chroma, any client of chromadb (async or
+    blocking), or an `AsyncCollectionProvider`. ``router`` chooses the collections of a statement; without one, FROM does.
+    ``embed_fn(text, model)`` embeds TEXT; without it, each collection's own embedding function does. ``headers``,
+    ``token``, ``tenant`` and ``database`` go with an address. What was opened here is closed with the database; a client or
+    a provider given stays open.
+    """
+    at_address = {"headers": headers, "token": token, "tenant": tenant, "database": database}
+    given = {name: value for name, value in at_address.items() if value is not None}
+    if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
+        provider: Any = HttpProvider(source, **given)  # type: ignore[arg-type]
+        owned = True
+    elif given:
+        raise ChromaSQLPlanningError(f"{', '.join(given)} goes with an http:// address; set it on the client instead")
+    elif isinstance(source, str | Path):
+        provider, owned = FolderProvider(source), True
+    else:
+        provider, owned = _as_provider(source), False
+    engine = Engine(
+        provider, router=router, embed_fn=embed_fn, settings=settings, max_concurrency=max_concurrency
+    )
+    return AsyncDatabase(engine, provider if owned else None)
+
+
+def connect(source: Any, **options: Any) -> Database:
+    """
+    Open a database for blocking code: ``with connect(..) as db: db.execute(sql, params)``.
+
+    It takes what `connect_async` takes. The same engine runs on a private event loop, so it also works where a loop is
+    running, as in a notebook.
+    """
+    return Database(connect_async(source, **options))
+
+
+def _as_provider(source: Any) -> AsyncCollectionProvider:
+    if inspect.iscoroutine(source):
+        source.close()
+        raise ChromaSQLPlanningError("the source is a coroutine; await it first: await chromadb.AsyncHttpClient(..)")
+    if hasattr(source, "get_collection"):
+        if hasattr(source, "list_collection_names"):
+            provider: AsyncCollectionProvider = source
+            return provider
+        if hasattr(source, "list_collections"):
+            return SimpleAsyncClientAdapter(source)
+    raise ChromaSQLPlanningError(
+        f"cannot open a {type(source).__name__}; give an http:// address, a folder, a chromadb client or a provider"
+    )
+
+
+class AsyncDatabase:
+    """A source of collections with a router and an embedder; made by `connect_async`."""
+
+    def __init__(self, engine: Engine, owned: Any = None) -> None:
+        self._engine = engine
+        self._owned = owned
+
+    async def execute(self, sql: str | ast.Statement, params: Parameters = None) -> ExecutionResult:
+        """Run one statement; ``params`` is a mapping for ``:name`` and a sequence for ``?`` and ``$1``."""
+        return await self._engine.execute(sql, params)
+
+    async def close(self) -> None:
+        """Close what was opened for this database."""
+        if self._owned is not None:
+            await self._owned.close()
+
+    def __await__(self) -> Generator[Any, None, AsyncDatabase]:
+        async def ready() -> AsyncDatabase:
+            return self
+
+        return ready().__await__()
+
+    async def __aenter__(self) -> AsyncDatabase:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class Database:
+    """The blocking face of `AsyncDatabase`; made by `connect`."""
+
+    def __init__(self, database: AsyncDatabase) -> None:
+        self._database = database
+
+    def execute(self, sql: str | ast.Statement, params: Parameters = None) -> ExecutionResult:
+        """Run one statement; ``params`` is a mapping for ``:name`` and a sequence for ``?`` and ``$1``."""
+        return run_in_portal(self._database.execute, sql, params)
+
+    def close(self) -> None:
+        """Close what was opened for this database."""
+        run_in_portal(self._database.close)
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

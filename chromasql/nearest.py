@@ -1,0 +1,181 @@
+"""
+The nearest records of one collection that satisfy a filter.
+
+Chroma's index is approximate and cuts ties as it likes. So one more record than wanted is asked for, and where the last
+two are equally far, more, until the tie can be broken by id; and where the index returns fewer records than there are,
+the missing ones are looked up and measured here.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from chromasql.distance import distances
+from chromasql.plan import Filter, Piece
+from chromasql.predicate import compile_condition
+from chromasql.rows import Row
+from chromasql.scan import PAGE, Ask, MakeRow, checked_parts, fill_rows, include, request, scan
+
+__all__ = ["Search", "nearest"]
+
+_GROWTH = 4
+_FIRST_WIDE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """
+    What is wanted of one collection: the ``wanted`` nearest records of each vector, with ``parts``.
+
+    ``method`` is how candidates are found (`chromasql.plan.QueryPlan`), ``space`` the collection's distance function.
+    """
+
+    filter: Filter
+    method: str
+    wanted: int
+    parts: tuple[str, ...]
+    space: str
+
+
+async def nearest(ask: Ask, search: Search, vectors: Sequence[list[float]], make: MakeRow) -> list[list[Row]]:
+    """Return for each vector its nearest rows, sorted by distance and then by id."""
+    if not search.filter.pieces:
+        return [[] for _ in vectors]
+    match search.method:
+        case "query":
+            return await _by_query(ask, search, vectors, make)
+        case "widen":
+            return [await _by_widening(ask, search, vector, make) for vector in vectors]
+        case _:
+            return await _by_resolving(ask, search, vectors, make)
+
+
+async def _by_query(ask: Ask, search: Search, vectors: Sequence[list[float]], make: MakeRow) -> list[list[Row]]:
+    found: list[list[Row]] = [[] for _ in vectors]
+    for piece in search.filter.pieces:
+        lists = await _query(ask, search, piece, vectors, search.wanted + 1, make)
+        for at, rows in enumerate(lists):
+            found[at].extend(await _untied(ask, search, piece, vectors[at], rows, make))
+    nearest_rows = [_best(rows, search.wanted) for rows in found]
+    short = [at for at, rows in enumerate(nearest_rows) if len(rows) < search.wanted]
+    if short and await _may_miss(ask, search, min(len(nearest_rows[at]) for at in short)):
+        ids = await _matching(ask, search, make)
+        for at in short:
+            nearest_rows[at] = await _completed(ask, search, vectors[at], nearest_rows[at], ids)
+    return nearest_rows
+
+
+async def _may_miss(ask: Ask, search: Search, count: int) -> bool:
+    """Tell whether the collection may hold more than the index returned."""
+    if search.filter.restricts:
+        return True
+    total: int = await ask("count")
+    return total > count
+
+
+async def _by_widening(ask: Ask, search: Search, vector: list[float], make: MakeRow) -> list[Row]:
+    """Ask for more and more of the nearest records until enough of them pass the residual."""
+    assert search.filter.residual is not None
+    passes = compile_condition(search.filter.residual)
+    count = max(_FIRST_WIDE, search.wanted * _GROWTH)
+    while True:
+        found: list[Row] = []
+        ended = True
+        for piece in search.filter.pieces:
+            (rows,) = await _query(ask, search, piece, [vector], count, make)
+            ended = ended and len(rows) < count
+            # What lies at the far end may be cut in the middle of a tie.
+            whole = rows if len(rows) < count else [row for row in rows if row.distance != rows[-1].distance]
+            found.extend(row for row in whole if passes(row))
+        best = _best(found, search.wanted)
+        if len(best) == search.wanted:
+            return best
+        if ended or count >= PAGE:
+            (resolved,) = await _by_resolving(ask, search, [vector], make)
+            return resolved
+        count = min(count * _GROWTH, PAGE)
+
+
+async def _by_resolving(ask: Ask, search: Search, vectors: Sequence[list[float]], make: MakeRow) -> list[list[Row]]:
+    """Look up the ids that satisfy the filter, then ask for the nearest among them."""
+    matching = await _matching(ask, search, make)
+    ids = list(matching)
+    found: list[list[Row]] = [[] for _ in vectors]
+    for start in range(0, len(ids), PAGE):
+        piece = Piece(ids=tuple(ids[start : start + PAGE]))
+        count = min(search.wanted + 1, len(piece.ids or ()))
+        lists = await _query(ask, search, piece, vectors, count, make)
+        for at, rows in enumerate(lists):
+            found[at].extend(await _untied(ask, search, piece, vectors[at], rows, make))
+    best = [_best(rows, search.wanted) for rows in found]
+    return [
+        await _completed(ask, search, vector, rows, matching) if len(rows) < search.wanted else rows
+        for vector, rows in zip(vectors, best, strict=True)
+    ]
+
+
+async def _matching(ask: Ask, search: Search, make: MakeRow) -> dict[str, Row]:
+    return {row.id: row async for rows in scan(ask, search.filter, make, search.parts) for row in rows}
+
+
+async def _completed(
+    ask: Ask, search: Search, vector: list[float], rows: list[Row], matching: Mapping[str, Row]
+) -> list[Row]:
+    """Add the records that satisfy the filter but that the index did not return."""
+    known = {row.id for row in rows}
+    missing = [row for row in matching.values() if row.id not in known]
+    added: list[Row] = []
+    for at in range(0, len(missing), PAGE):
+        page = {row.id: row for row in missing[at : at + PAGE]}
+        answer = await ask("get", ids=list(page), include=["embeddings"])
+        if len(answer["ids"]):
+            measured = distances(search.space, vector, answer["embeddings"])
+            for row_id, distance in zip(answer["ids"], measured, strict=True):
+                row = page[row_id]
+                row.distance = row.score = distance
+                added.append(row)
+    return _best([*rows, *added], search.wanted)
+
+
+async def _untied(
+    ask: Ask, search: Search, piece: Piece, vector: list[float], rows: list[Row], make: MakeRow
+) -> list[Row]:
+    """Ask for more where the cut goes through records that are equally far."""
+    wanted, count = search.wanted, search.wanted + 1
+    while len(rows) >= count and rows[-1].distance == rows[wanted - 1].distance:
+        count *= _GROWTH
+        (rows,) = await _query(ask, search, piece, [vector], count, make)
+    return rows
+
+
+async def _query(
+    ask: Ask, search: Search, piece: Piece, vectors: Sequence[list[float]], count: int, make: MakeRow
+) -> list[list[Row]]:
+    parts = tuple(dict.fromkeys((*search.parts, *checked_parts(search.filter))))
+    answer = await ask(
+        "query",
+        query_embeddings=list(vectors),
+        n_results=count,
+        **request(piece),
+        include=["distances", *include(parts)],
+    )
+    return [_rows_of(answer, at, parts, make) for at in range(len(vectors))]
+
+
+def _rows_of(answer: Mapping[str, Any], at: int, parts: Sequence[str], make: MakeRow) -> list[Row]:
+    rows = [make(each) for each in answer["ids"][at]]
+    # Chroma computes in single precision; some clients widen it to the shortest decimal, some exactly.
+    for row, distance in zip(rows, array("f", answer["distances"][at]), strict=True):
+        row.distance = row.score = distance
+    fill_rows(rows, {name: answer[name][at] for name in include(parts)}, parts)
+    return rows
+
+
+def _best(rows: Sequence[Row], count: int) -> list[Row]:
+    """Return the nearest rows, each id once, sorted by distance and then by id."""
+    ordered = sorted(rows, key=lambda row: (row.distance, row.id))
+    return [next(same) for _, same in groupby(ordered, key=lambda row: row.id)][:count]

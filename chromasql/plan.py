@@ -1,0 +1,314 @@
+"""
+What will be done: plain, comparable, JSON-able data that knows nothing of the tree.
+
+The planner decides everything here and the executor obeys, so EXPLAIN can show a plan and a test can pin it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+__all__ = [
+    "ALWAYS",
+    "NEVER",
+    "AllOf",
+    "AnyOf",
+    "Column",
+    "Condition",
+    "DescribePlan",
+    "Fetch",
+    "Filter",
+    "OrderKey",
+    "Output",
+    "Piece",
+    "PlanWarning",
+    "QueryPlan",
+    "Ranking",
+    "ShowPlan",
+    "StatementPlan",
+    "Test",
+    "TextQuery",
+    "VectorQuery",
+    "columns_of",
+    "plan_to_dict",
+]
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """
+    A part of a record: id, document, metadata, embedding, uri, distance, score or _collection.
+
+    With a key it is one metadata value.
+    """
+
+    part: str
+    key: str | None = None
+
+    def __str__(self) -> str:
+        return self.part if self.key is None else f"{self.part}.{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A column of the result; ``without`` names the metadata keys that ``* EXCEPT`` leaves out."""
+
+    name: str
+    column: Column
+    without: tuple[str, ...] = ()
+
+
+# Conditions: negation is already pushed down to the tests, so a test that is unknown may count as not true.
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """
+    One test of one column.
+
+    Operators: = != < <= > >= in, not in, is null, is not null, is distinct, contains, not contains, like, not like,
+    ilike, not ilike, regex, not regex. The operand of in and not in is a tuple, that of the null tests is None.
+    """
+
+    __test__ = False  # the name is SQL's, not pytest's
+
+    column: Column
+    operator: str
+    operand: Scalar | tuple[Scalar, ...] = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """True where each part is true; with no parts, always."""
+
+    parts: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """True where one part is true; with no parts, never."""
+
+    parts: tuple[Condition, ...] = ()
+
+
+Condition: TypeAlias = Test | AllOf | AnyOf
+
+ALWAYS = AllOf()
+NEVER = AnyOf()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """
+    One request's worth of a filter: records that have one of the ids and satisfy both filters.
+
+    ``ids`` is None where any id will do; ``where`` and ``where_document`` are Chroma's own form.
+    """
+
+    ids: tuple[str, ...] | None = None
+    where: dict[str, Any] | None = None
+    where_document: dict[str, Any] | None = None
+
+    @property
+    def restricts(self) -> bool:
+        """Whether Chroma is sent any restriction."""
+        return not (self.ids is None and self.where is None and self.where_document is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """
+    WHERE in two halves: what Chroma is sent, and what is re-checked here.
+
+    Every record that satisfies the statement is in the union of the ``pieces``; with no pieces there is none, and
+    nothing is asked. ``residual`` removes what they let through besides; it is None where they are exact.
+    """
+
+    pieces: tuple[Piece, ...] = (Piece(),)
+    residual: Condition | None = None
+
+    @property
+    def restricts(self) -> bool:
+        """Whether the statement restricts its records at all."""
+        return self.residual is not None or not self.pieces or any(piece.restricts for piece in self.pieces)
+
+    @property
+    def selective(self) -> bool:
+        """Whether each piece sends Chroma a restriction."""
+        return all(piece.restricts for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class TextQuery:
+    """A text to embed, by the named model where one is given."""
+
+    text: str
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VectorQuery:
+    """A dense vector."""
+
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One nearest-neighbour search."""
+
+    query: TextQuery | VectorQuery
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """One key of the order of the final rows."""
+
+    column: Column
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """
+    Which parts of the records come when, each named once.
+
+    ``first`` comes with the candidates, ``order`` for the merged candidates before they are ordered, and ``last`` for
+    the rows of the page alone; ``reason`` says why.
+    """
+
+    first: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWarning:
+    """Something that is legal but hardly meant; ``code`` is stable, ``message`` is a sentence."""
+
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPlan:
+    """
+    All that is decided about a SELECT.
+
+    ``collections`` is None until the plan is placed: it then runs on the one collection that it is given.
+    ``pool`` is the number of candidates that are ranked in all, ``per_collection`` how many each collection gives.
+    ``candidates`` says how they are found: ``query`` asks the index with the filter, ``widen`` asks for more until
+    enough of them pass the residual, ``resolve`` looks up the ids that pass first.
+    """
+
+    statement: str
+    outputs: tuple[Output, ...]
+    filter: Filter = Filter()
+    rankings: tuple[Ranking, ...] = ()
+    batch: bool = False
+    space: str | None = None
+    pool: int | None = None
+    per_collection: int | None = None
+    candidates: str = "query"
+    merge: str = "distance"
+    threshold: float | None = None
+    order: tuple[OrderKey, ...] = ()
+    limit: int | None = None
+    offset: int = 0
+    fetch: Fetch = Fetch()
+    on_error: str = "skip"
+    timeout: float | None = None
+    collections: tuple[str, ...] | None = None
+    route: str = "the collection given"
+    explain: str | None = None
+    warnings: tuple[PlanWarning, ...] = ()
+
+    @property
+    def mode(self) -> str:
+        """``vector`` for a ranked statement, ``filter`` for any other."""
+        return "vector" if self.rankings else "filter"
+
+    @property
+    def needed(self) -> int | None:
+        """How many rows the page reaches down to, or None for all."""
+        return None if self.limit is None else self.offset + self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPlan:
+    """SHOW COLLECTIONS: names, filtered by a LIKE pattern."""
+
+    statement: str
+    like: str | None = None
+    limit: int | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DescribePlan:
+    """DESCRIBE: what one collection holds, judged by a sample of its records."""
+
+    statement: str
+    collection: str
+    sample: int = 1000
+
+
+StatementPlan: TypeAlias = QueryPlan | ShowPlan | DescribePlan
+
+
+def columns_of(condition: Condition | None) -> set[Column]:
+    """Return the columns that a condition reads."""
+    match condition:
+        case None:
+            return set()
+        case Test(column):
+            return {column}
+        case AllOf(parts) | AnyOf(parts):
+            return set().union(*(columns_of(part) for part in parts))
+
+
+def plan_to_dict(plan: StatementPlan) -> dict[str, Any]:
+    """
+    Return the plan as plain dicts, lists and scalars, ready for JSON.
+
+    Every field is there under its own name, and each nested part says its kind under ``kind`` where kinds mix.
+    """
+    fields: dict[str, Any] = _plain(plan)
+    if isinstance(plan, QueryPlan):
+        fields["mode"] = plan.mode
+    return fields
+
+
+_KINDS: dict[type, str] = {
+    AllOf: "all",
+    AnyOf: "any",
+    DescribePlan: "describe",
+    QueryPlan: "select",
+    ShowPlan: "show",
+    Test: "test",
+    TextQuery: "text",
+    VectorQuery: "vector",
+}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Column):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kind = _KINDS.get(type(value))
+        fields = {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+        return fields if kind is None else {"kind": kind, **fields}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

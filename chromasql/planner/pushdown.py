@@ -1,0 +1,424 @@
+"""
+A condition to a `Filter`: the strongest requests that keep every true record, and what is left to re-check.
+
+Chroma takes three things in one request: ids, ``where`` over metadata and ``where_document``, all joined by AND. So a condition
+becomes a union of such requests. Each test says in which of the three it goes and whether Chroma's answer is then exact;
+where Chroma cannot say it, nothing is sent for it and it stays in the residual.
+
+What Chroma does differently, and what is done about it (measured on 1.5.9; both embedded and ``chroma run``):
+
+- ``$ne``, ``$nin`` and ``$not_contains`` match records without the key, so they are exact only beside a test that
+  needs the key.
+- A fractional bound is truncated where it meets an integer, so it is rewritten into two tests.
+- ``$contains`` on an array tells 1 from 1.0, so a whole number is sent as both.
+- Strings and booleans have no order, and nothing tests whether a key is there.
+- ``$contains`` on documents stops at a NUL character, ``$regex`` does not and is as fast, so documents are always asked by
+  ``$regex``; a record without a document passes every negative test, so those are sent with a test for any text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import Any, NamedTuple, assert_never
+
+from chromasql.plan import ALWAYS, NEVER, AllOf, AnyOf, Column, Condition, Filter, Piece, Test
+from chromasql.planner.conditions import all_of
+from chromasql.regex import equal_to_regex, escape_regex, like_to_regex
+
+__all__ = ["MAX_LIST", "MAX_PIECES", "MAX_VARIABLES", "push_down"]
+
+MAX_VARIABLES = 30_000
+"""How many values one request carries: SQLite binds at most 32,766 variables, and a number takes two."""
+
+MAX_LIST = 5_000
+"""How long a list one request carries, so that two of them fit beside each other."""
+
+MAX_PIECES = 64
+"""How many requests one filter may become for one collection."""
+
+_MAX_DEPTH = 20
+_MAX_WIDTH = 100
+_EXACT_INTEGER = 2**53
+_ANY_TEXT = "^"
+
+_EVERYTHING = (Piece(),)
+
+
+class _Pushed(NamedTuple):
+    """The requests for a condition, and whether their union is exactly its true records."""
+
+    pieces: tuple[Piece, ...]
+    exact: bool
+
+
+_NOT_PUSHED = _Pushed(_EVERYTHING, exact=False)
+
+
+def push_down(condition: Condition) -> Filter:
+    """Split a condition into the requests for Chroma and the residual."""
+    if condition == NEVER:
+        return Filter(pieces=())
+    if condition == ALWAYS:
+        return Filter()
+    parts = condition.parts if isinstance(condition, AllOf) else (condition,)
+    present = _present(parts)
+    pieces = _EVERYTHING
+    residual: list[Condition] = []
+    # Conditions that stay one request first, so that a wide OR is what gives way at the limit.
+    order = {id(part): _push(part, present, 0) for part in parts}
+    for part in sorted(parts, key=lambda part: len(order[id(part)].pieces)):
+        pushed = order[id(part)]
+        joined = _joined(pieces, pushed.pieces)
+        if joined is None:
+            residual.append(part)
+            continue
+        pieces = joined
+        if not pushed.exact:
+            residual.append(part)
+    left = [part for part in parts if part in residual]
+    return Filter(pieces=pieces, residual=all_of(left) if left else None)
+
+
+def _push(condition: Condition, present: frozenset[Column], depth: int) -> _Pushed:
+    if depth > _MAX_DEPTH:
+        return _NOT_PUSHED
+    match condition:
+        case Test():
+            return _push_test(condition, condition.column in present)
+        case AllOf(parts):
+            return _push_all(parts, present | _present(parts), depth)
+        case AnyOf(parts):
+            return _push_any(parts, present, depth)
+        case _:
+            assert_never(condition)
+
+
+def _push_all(parts: Sequence[Condition], present: frozenset[Column], depth: int) -> _Pushed:
+    pieces, exact = _EVERYTHING, True
+    for part in parts:
+        pushed = _push(part, present, depth + 1)
+        joined = _joined(pieces, pushed.pieces)
+        exact = exact and pushed.exact and joined is not None
+        pieces = pieces if joined is None else joined
+    return _Pushed(pieces, exact)
+
+
+def _push_any(parts: Sequence[Condition], present: frozenset[Column], depth: int) -> _Pushed:
+    pushed = [_push(part, present, depth + 1) for part in parts]
+    pieces = _united([piece for each in pushed for piece in each.pieces])
+    if len(pieces) > MAX_PIECES or not all(piece.restricts for piece in pieces):
+        return _NOT_PUSHED
+    return _Pushed(pieces, all(each.exact for each in pushed))
+
+
+# Requests
+
+
+def _joined(left: tuple[Piece, ...], right: tuple[Piece, ...]) -> tuple[Piece, ...] | None:
+    """Return the requests for records in both unions, or None where they would be too many."""
+    if len(left) * len(right) > MAX_PIECES:
+        return None
+    both = (
+        Piece(
+            ids=_common(a.ids, b.ids),
+            where=_nested("$and", [each for each in (a.where, b.where) if each is not None]),
+            where_document=_nested("$and", [each for each in (a.where_document, b.where_document) if each is not None]),
+        )
+        for a in left
+        for b in right
+    )
+    possible = tuple(piece for piece in both if piece.ids != ())
+    return possible if all(_variables(piece) <= MAX_VARIABLES for piece in possible) else None
+
+
+def _variables(piece: Piece) -> int:
+    return len(piece.ids or ()) + _values_in(piece.where)
+
+
+def _values_in(value: Any) -> int:
+    match value:
+        case dict():
+            return sum(1 + _values_in(each) for each in value.values())
+        case list():
+            return sum(map(_values_in, value))
+        case None | str() | bool():
+            return 1
+        case _:
+            return 2
+
+
+def _united(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """Unite requests that restrict the same single thing into one."""
+    ids: list[str] = []
+    wheres: list[dict[str, Any]] = []
+    documents: list[dict[str, Any]] = []
+    others: list[Piece] = []
+    for piece in pieces:
+        match piece:
+            case Piece(tuple() as more, None, None):
+                ids.extend(more)
+            case Piece(None, dict() as where, None) if _values_in(where) <= MAX_LIST // 10:
+                wheres.append(where)
+            case Piece(None, None, dict() as document):
+                documents.append(document)
+            case _:
+                others.append(piece)
+    united = [Piece(ids=chunk) for chunk in _chunks(tuple(dict.fromkeys(ids)))]
+    united += [Piece(where=_nested("$or", group)) for group in _chunks(tuple(wheres), MAX_LIST // 10)]
+    if documents:
+        united.append(Piece(where_document=_nested("$or", documents)))
+    return (*united, *others)
+
+
+def _common(left: tuple[str, ...] | None, right: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if left is None or right is None:
+        return right if left is None else left
+    kept = set(right)
+    return tuple(each for each in left if each in kept)
+
+
+def _nested(operator: str, filters: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Join filters by ``$and`` or ``$or``: flattened, without repeats, and never wider than Chroma can nest."""
+    flat: list[dict[str, Any]] = []
+    for each in filters:
+        flat.extend(each[operator] if list(each) == [operator] else [each])
+    unique = [each for at, each in enumerate(flat) if each not in flat[:at]] if len(flat) <= _MAX_WIDTH else flat
+    if not unique:
+        return None
+    if len(unique) == 1:
+        return unique[0]
+    if len(unique) <= _MAX_WIDTH:
+        return {operator: unique}
+    size = -(-len(unique) // _MAX_WIDTH)
+    groups = [unique[at : at + size] for at in range(0, len(unique), size)]
+    return {operator: [group[0] if len(group) == 1 else {operator: group} for group in groups]}
+
+
+def _chunks(values: tuple[Any, ...], size: int = MAX_LIST) -> Iterable[tuple[Any, ...]]:
+    return (values[at : at + size] for at in range(0, len(values), size))
+
+
+# Tests
+
+_POSITIVE = frozenset({"=", "<", "<=", ">", ">=", "in", "contains"})
+
+
+def _present(parts: Iterable[Condition]) -> frozenset[Column]:
+    """Return the columns that one of the parts, all of them true, proves to be there, as Chroma sees it."""
+    found: set[Column] = set()
+    for part in parts:
+        if isinstance(part, Test) and part.operator in _POSITIVE and _push_test(part, present=False).exact:
+            found.add(part.column)
+        elif isinstance(part, AnyOf):
+            found |= reduce(frozenset.__and__, (_present((each,)) for each in part.parts))
+        elif isinstance(part, AllOf):
+            found |= _present(part.parts)
+    return frozenset(found)
+
+
+def _push_test(test: Test, present: bool) -> _Pushed:  # noqa: FBT001
+    match test.column.part:
+        case "id":
+            return _push_id(test)
+        case "document":
+            return _push_document(test)
+        case "metadata" if test.column.key:
+            return _push_metadata(test, test.column.key, present)
+        case _:
+            return _NOT_PUSHED
+
+
+def _push_id(test: Test) -> _Pushed:
+    match test.operator, test.operand:
+        case "=", str(value):
+            return _Pushed((Piece(ids=(value,)),), exact=True)
+        case "in", tuple(values):
+            ids = tuple(dict.fromkeys(value for value in values if isinstance(value, str)))
+            return _Pushed(tuple(Piece(ids=chunk) for chunk in _chunks(ids)), exact=True)
+        case "=", _:
+            return _Pushed((), exact=True)
+        case _:
+            return _NOT_PUSHED
+
+
+def _push_document(test: Test) -> _Pushed:
+    def exactly(*filters: dict[str, Any]) -> _Pushed:
+        return _Pushed((Piece(where_document=_nested("$and", filters)),), exact=True)
+
+    any_text = {"$regex": _ANY_TEXT}
+    match test.operator, test.operand:
+        case "is null", _:
+            return exactly({"$not_regex": _ANY_TEXT})
+        case "is not null", _:
+            return exactly(any_text)
+        case "is distinct", value if not isinstance(value, str):
+            return _Pushed(_EVERYTHING, exact=True)
+        case "is distinct", str(value):
+            return exactly({"$not_regex": equal_to_regex(value)})
+        case "in", tuple(values):
+            tests = [{"$regex": equal_to_regex(value)} for value in values if isinstance(value, str)]
+            whole = _nested("$or", tests)
+            return exactly(whole) if whole else _Pushed((), exact=True)
+        case "not in", tuple(values):
+            tests = [{"$not_regex": equal_to_regex(value)} for value in values if isinstance(value, str)]
+            return exactly(any_text, *tests)
+        case ("<" | "<=" | ">" | ">="), _:
+            return _Pushed(exactly(any_text).pieces, exact=False)
+        case ("=", value) if not isinstance(value, str):
+            return _Pushed((), exact=True)
+        case ("!=", value) if not isinstance(value, str):
+            return exactly(any_text)
+        case operator, str(value):
+            pattern = _document_pattern(operator.removeprefix("not "), value)
+            if operator == "!=" or operator.startswith("not "):
+                return exactly({"$not_regex": pattern}, any_text)
+            return exactly({"$regex": pattern})
+        case _:
+            return _NOT_PUSHED
+
+
+def _document_pattern(operator: str, value: str) -> str:
+    match operator:
+        case "contains":
+            return escape_regex(value) or _ANY_TEXT
+        case "like":
+            return like_to_regex(value)
+        case "ilike":
+            return like_to_regex(value, ignore_case=True)
+        case "regex":
+            return value
+        case _:
+            return equal_to_regex(value)
+
+
+def _push_metadata(test: Test, key: str, present: bool) -> _Pushed:  # noqa: FBT001
+    def request(where: dict[str, Any] | None, *, exact: bool = True) -> _Pushed:
+        return _NOT_PUSHED if where is None else _Pushed((Piece(where=where),), exact)
+
+    match test.operator, test.operand:
+        case "=", value:
+            return request(_equal(key, value))
+        case "!=", value:
+            return request(_unequal(key, value), exact=present)
+        case "is distinct", value:
+            return request(_unequal(key, value))
+        case ("<" | "<=" | ">" | ">=") as operator, value:
+            return request(_ordered(key, operator, value))
+        case "in", tuple(values):
+            return _push_list(key, values)
+        case "not in", tuple(values):
+            return request(_not_in(key, values), exact=present)
+        case "contains", value:
+            return request(_nested("$or", [{key: {"$contains": each}} for each in _elements(value)]))
+        case "not contains", value:
+            return request(_nested("$and", [{key: {"$not_contains": each}} for each in _elements(value)]), exact=present)
+        case "like", str(pattern) if "%" not in pattern:
+            return request({key: {"$eq": pattern}})
+        case "not like", str(pattern) if "%" not in pattern:
+            return request({key: {"$ne": pattern}}, exact=present)
+        case _:
+            return _NOT_PUSHED
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _pushable(value: Any) -> bool:
+    """Whether Chroma compares the value as we do; integers and floats part ways beyond 2**53."""
+    return not _is_number(value) or abs(value) <= _EXACT_INTEGER
+
+
+def _is_fraction(value: Any) -> bool:
+    return isinstance(value, float) and not value.is_integer()
+
+
+def _whole(value: Any) -> Any:
+    """Return 2.0 as 2: Chroma matches both by either."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _equal(key: str, value: Any) -> dict[str, Any] | None:
+    if not _pushable(value):
+        return None
+    if _is_fraction(value):
+        return {"$and": [{key: {"$eq": value}}, {key: {"$ne": int(value)}}]}
+    return {key: {"$eq": _whole(value)}}
+
+
+def _unequal(key: str, value: Any) -> dict[str, Any] | None:
+    if not _pushable(value):
+        return None
+    if _is_fraction(value):
+        return {"$or": [{key: {"$ne": value}}, {key: {"$eq": int(value)}}]}
+    return {key: {"$ne": _whole(value)}}
+
+
+_CHROMA = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
+
+
+def _ordered(key: str, operator: str, value: Any) -> dict[str, Any] | None:
+    """Compare with a number; Chroma truncates a fraction toward zero where it meets an integer."""
+    if not _is_number(value) or not _pushable(value):
+        return None
+    plain = {key: {_CHROMA[operator]: _whole(value)}}
+    if not _is_fraction(value):
+        return plain
+    truncated = int(value)
+    match operator, value > 0:
+        case "<", True:
+            return {"$or": [plain, {key: {"$lte": truncated}}]}
+        case ">=", True:
+            return {"$and": [plain, {key: {"$gt": truncated}}]}
+        case ">", False:
+            return {"$or": [plain, {key: {"$gte": truncated}}]}
+        case "<=", False:
+            return {"$and": [plain, {key: {"$lt": truncated}}]}
+        case _:
+            return plain
+
+
+def _by_kind(values: Iterable[Any]) -> tuple[list[list[Any]], list[float]]:
+    """Return whole numbers, strings and booleans in a list each, and fractions apart."""
+    kinds: dict[type, dict[Any, None]] = {int: {}, str: {}, bool: {}}
+    fractions: dict[float, None] = {}
+    for value in values:
+        if _is_fraction(value):
+            fractions[value] = None
+        else:
+            whole = _whole(value)
+            kinds[type(whole)][whole] = None
+    return [list(kind) for kind in kinds.values() if kind], list(fractions)
+
+
+def _push_list(key: str, values: tuple[Any, ...]) -> _Pushed:
+    if not all(_pushable(value) for value in values):
+        return _NOT_PUSHED
+    kinds, fractions = _by_kind(values)
+    tests = [
+        {key: {"$in": list(chunk)}} if len(chunk) > 1 else {key: {"$eq": chunk[0]}}
+        for kind in kinds
+        for chunk in _chunks(tuple(kind))
+    ]
+    tests += [where for value in fractions if (where := _equal(key, value)) is not None]
+    pieces = _united([Piece(where=test) for test in tests])
+    return _Pushed(pieces, exact=True) if len(pieces) <= MAX_PIECES else _NOT_PUSHED
+
+
+def _not_in(key: str, values: tuple[Any, ...]) -> dict[str, Any] | None:
+    if len(values) > MAX_LIST or not all(_pushable(value) for value in values):
+        return None
+    kinds, fractions = _by_kind(values)
+    tests = [{key: {"$nin": kind}} if len(kind) > 1 else {key: {"$ne": kind[0]}} for kind in kinds]
+    tests += [where for value in fractions if (where := _unequal(key, value)) is not None]
+    return _nested("$and", tests)
+
+
+def _elements(value: Any) -> list[Any]:
+    """Return the elements to look for in an array: Chroma tells 1 from 1.0 there."""
+    if not _pushable(value):
+        return []
+    if _is_number(value) and not _is_fraction(value):
+        return [int(value), float(value)]
+    return [value]

@@ -1,0 +1,76 @@
+"""What a statement gives: rows, what each collection did, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chromasql.errors import ChromaSQLExecutionError, Failure
+from chromasql.plan import PlanWarning, StatementPlan
+
+__all__ = ["ExecutionResult", "Outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What one collection did for a statement.
+
+    ``status`` is ``ok``, ``failed``, ``timed_out`` or ``skipped`` (not asked, as there were rows enough). ``rows`` counts the
+    records it gave, before the merge; ``calls`` the requests it was sent; ``milliseconds`` the time they took.
+    """
+
+    collection: str
+    status: str = "ok"
+    rows: int = 0
+    calls: int = 0
+    milliseconds: float = 0.0
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult:
+    """
+    The answer to one statement.
+
+    ``rows`` are dicts in the order of the answer, with the columns of SELECT in their order; for a batch of rankings
+    they are those of all its lists, one after the other, and ``results`` holds the lists apart. ``raw`` holds what Chroma
+    answered, by collection, where the caller asked to keep it. ``complete`` is False where a collection is missing from
+    the answer: ``outcomes`` tells which and why.
+    """
+
+    rows: list[dict[str, Any]]
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    results: tuple[list[dict[str, Any]], ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    warnings: tuple[PlanWarning, ...] = ()
+    plan: StatementPlan | None = None
+    explanation: str | None = None
+    milliseconds: float = 0.0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every collection that had to be asked answered."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """The outcomes of the collections that are missing from the answer."""
+        return tuple(outcome for outcome in self.outcomes if outcome.status in ("failed", "timed_out"))
+
+    def require_complete(self) -> ExecutionResult:
+        """Return the result itself, or raise `ChromaSQLExecutionError` where a collection is missing from it."""
+        if self.complete:
+            return self
+        causes = [outcome.error for outcome in self.failures if outcome.error is not None]
+        raise ChromaSQLExecutionError(
+            f"{len(self.failures)} of {len(self.outcomes)} collections are missing from the answer", failures=causes
+        )

@@ -1,0 +1,59 @@
+"""One record on its way through a statement, and how a column is read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chromasql.plan import Column
+
+__all__ = ["PARTS", "Row", "reader"]
+
+PARTS = ("document", "embedding", "metadata", "uri")
+"""The parts of a record that are fetched only when asked for."""
+
+
+@dataclass(slots=True)
+class Row:
+    """
+    A record: where it is from, how near it is, and the parts that have been fetched so far.
+
+    ``collection`` is the name and ``place`` its position in the statement, on which ties break last.
+    """
+
+    collection: str
+    place: int
+    id: str
+    distance: float | None = None
+    score: float | None = None
+    document: str | None = None
+    metadata: dict[str, Any] | None = None
+    embedding: list[float] | None = None
+    uri: str | None = None
+
+
+def reader(column: Column) -> Callable[[Row], Any]:
+    """Return a function that reads the column from a row; what is missing is None."""
+    key = column.key
+    if key is not None:
+        return lambda row: None if row.metadata is None else row.metadata.get(key)
+    match column.part:
+        case "id":
+            return lambda row: row.id
+        case "document":
+            return lambda row: row.document
+        case "metadata":
+            return lambda row: {} if row.metadata is None else row.metadata
+        case "embedding":
+            return lambda row: row.embedding
+        case "uri":
+            return lambda row: row.uri
+        case "distance":
+            return lambda row: row.distance
+        case "score":
+            return lambda row: row.score
+        case "_collection":
+            return lambda row: row.collection
+        case part:
+            raise AssertionError(part)

@@ -1,0 +1,120 @@
+"""The records of one collection that satisfy a filter, page by page, in record order."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from chromasql.plan import Filter, Piece, columns_of
+from chromasql.predicate import compile_condition
+from chromasql.rows import PARTS, Row
+
+__all__ = ["PAGE", "Ask", "by_ids", "checked_parts", "include", "page_rows", "scan"]
+
+PAGE = 10_000
+"""How many records one request returns at most: with metadata, SQLite fails beyond 32,766."""
+
+_FIRST_PAGE = 256
+
+_INCLUDE = {"document": "documents", "embedding": "embeddings", "metadata": "metadatas", "uri": "uris"}
+
+
+class Ask(Protocol):
+    """Calls ``get``, ``query`` or ``count`` of one collection."""
+
+    async def __call__(self, method: str, **arguments: Any) -> Any:
+        """Return Chroma's answer."""
+        ...
+
+
+MakeRow = Callable[[str], Row]
+
+
+def include(parts: Sequence[str]) -> list[str]:
+    """Return Chroma's names of the parts to fetch."""
+    return [_INCLUDE[part] for part in parts]
+
+
+def checked_parts(filter_: Filter) -> tuple[str, ...]:
+    """Return the parts that the residual of a filter reads."""
+    return tuple(sorted({column.part for column in columns_of(filter_.residual)} & set(PARTS)))
+
+
+def page_rows(answer: Mapping[str, Any], parts: Sequence[str], make: MakeRow) -> list[Row]:
+    """Return the rows of an answer to ``get``."""
+    rows = [make(each) for each in answer["ids"]]
+    fill_rows(rows, answer, parts)
+    return rows
+
+
+def fill_rows(rows: Sequence[Row], answer: Mapping[str, Any], parts: Sequence[str]) -> None:
+    """Set the parts of rows from the lists of an answer that stand beside them."""
+    for part in parts:
+        values = answer[_INCLUDE[part]]
+        if part == "embedding":
+            values = [plain_vector(value) for value in values]
+        for row, value in zip(rows, values, strict=True):
+            setattr(row, part, value)
+
+
+def plain_vector(vector: Any) -> list[float] | None:
+    """Return a vector as floats that are exact single-precision numbers, whichever client it came through."""
+    return None if vector is None else array("f", vector).tolist()
+
+
+def request(piece: Piece) -> dict[str, Any]:
+    """Return the arguments of ``get`` or ``query`` for one piece of a filter."""
+    arguments: dict[str, Any] = {}
+    if piece.ids is not None:
+        arguments["ids"] = list(piece.ids)
+    if piece.where is not None:
+        arguments["where"] = piece.where
+    if piece.where_document is not None:
+        arguments["where_document"] = piece.where_document
+    return arguments
+
+
+async def scan(
+    ask: Ask, filter_: Filter, make: MakeRow, parts: Sequence[str], wanted: int | None = None
+) -> AsyncIterator[list[Row]]:
+    """
+    Yield pages of the rows that satisfy a filter, until ``wanted`` of them have been yielded or there are no more.
+
+    The rows have ``parts`` and what the residual reads. A record that several pieces return is yielded once.
+    """
+    fetched = tuple(dict.fromkeys((*parts, *checked_parts(filter_))))
+    passes = None if filter_.residual is None else compile_condition(filter_.residual)
+    seen: set[str] | None = set() if len(filter_.pieces) > 1 else None
+    left = wanted
+    for piece in filter_.pieces:
+        offset = 0
+        size = PAGE if wanted is None or passes is None else _FIRST_PAGE
+        while left is None or left > 0:
+            limit = size if left is None or passes is not None else min(size, left)
+            answer = await ask("get", **request(piece), include=include(fetched), limit=limit, offset=offset)
+            rows = page_rows(answer, fetched, make)
+            count = len(rows)
+            if seen is not None:
+                rows = [row for row in rows if row.id not in seen]
+                seen.update(row.id for row in rows)
+            if passes is not None:
+                rows = [row for row in rows if passes(row)]
+            rows = rows[:left]
+            left = None if left is None else left - len(rows)
+            if rows:
+                yield rows
+            if count < limit:
+                break
+            offset += count
+            size = min(size * 4, PAGE)
+
+
+async def by_ids(ask: Ask, ids: Sequence[str], parts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Fetch parts of records by id; ids that no longer exist are missing from what is returned."""
+    found: dict[str, dict[str, Any]] = {}
+    for at in range(0, len(ids), PAGE):
+        answer = await ask("get", ids=list(ids[at : at + PAGE]), include=include(parts))
+        rows = page_rows(answer, parts, lambda each: Row("", 0, each))
+        found.update((row.id, {part: getattr(row, part) for part in parts}) for row in rows)
+    return found
