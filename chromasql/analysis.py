@@ -12,7 +12,7 @@ from chromasql import ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLPlanningError, near_names
 
-__all__ = ["Parameters", "bind_parameters", "extract_metadata_values", "fields_used"]
+__all__ = ["Parameters", "bind_parameters", "extract_metadata_values", "fields_used", "share_parameters"]
 
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 """A mapping for ``:name`` and ``$name``, a sequence for ``?`` and ``$1``."""
@@ -43,6 +43,27 @@ def bind_parameters(statement: AnyStatement, params: Parameters | None = None) -
     if not parameters:
         return statement
     return _Binder(statement.source_text, given).rebuilt(statement)
+
+
+def share_parameters(statements: Sequence[ast.Statement], params: Parameters | None) -> list[Parameters | None]:
+    """
+    Return the parameters of each statement of a script: of named ones, those that it names.
+
+    Raises `ChromaSQLPlanningError` for one that no statement names, and for positional ones where there are several
+    statements.
+    """
+    if len(statements) == 1 or not params:
+        return [params] * len(statements)
+    if not isinstance(params, Mapping):
+        raise ChromaSQLPlanningError("the parameters of a script are named: write :name and give a mapping")
+    named = [{node.key for node in _nodes(statement) if isinstance(node, ast.Parameter)} for statement in statements]
+    used = set().union(*named)
+    unused = next((key for key in params if key not in used), None)
+    if unused is not None:
+        raise ChromaSQLPlanningError(
+            f"no statement of the script uses the parameter {unused!r} that is given{near_names(unused, map(str, used))}"
+        )
+    return [{key: value for key, value in params.items() if key in keys} for keys in named]
 
 
 def _given(
@@ -313,9 +334,7 @@ def _scalar(value: Any) -> ast.Scalar:
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise _MismatchError(
-                    ", not a string with half of a surrogate pair, which is no character"
-                ) from None
+                raise _MismatchError(", not a string with half of a surrogate pair, which is no character") from None
         return str.__str__(value)  # an enum's member, too, is what it holds
     if isinstance(value, int):
         if value.bit_length() > _MOST_BITS:
@@ -333,11 +352,7 @@ def _scalar(value: Any) -> ast.Scalar:
 
 
 def _described(value: Any) -> str:
-    if (
-        value is None
-        or isinstance(value, bool | float)
-        or (isinstance(value, int) and value.bit_length() < 64)
-    ):
+    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and value.bit_length() < 64):
         return str(value)
     hint = "; pass its isoformat()" if hasattr(value, "isoformat") else ""
     return f"{type(value).__name__}{hint}"

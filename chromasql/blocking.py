@@ -25,8 +25,13 @@ def run_in_portal(function: Callable[..., Awaitable[T]], *args: Any) -> T:
     Run a coroutine function on the package's private event loop and wait for what it returns.
 
     It works where an event loop is running already, as in a notebook, since the private one has a thread of its own.
+    A caller that is interrupted while it waits cancels what it waits for.
     """
-    return _open_portal().call(function, *args)
+    future = _open_portal().start_task_soon(function, *args)
+    try:
+        return future.result()
+    finally:
+        future.cancel()
 
 
 def _open_portal() -> BlockingPortal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ async def show_collections(plan: ShowPlan, names: Sequence[str], dispatcher: Dis
         total: int = await dispatcher.call(handle, "count")
         return total
 
-    counted = await dispatcher.each([Handle(name, place) for place, name in enumerate(shown)], count)
+    counted = await dispatcher.each("count", [Handle(name, place) for place, name in enumerate(shown)], count)
     counts = {handle.name: total for handle, total in counted}
     rows = [{"name": name, "count": counts.get(name)} for name in shown]
     return _result(rows, ("name", "count"), plan, dispatcher, started)
@@ -56,14 +55,14 @@ async def describe_collection(plan: DescribePlan, dispatcher: Dispatcher) -> Exe
         sample.extend(metadata or {} for metadata in answer["metadatas"])
         dispatcher.gave(handle, len(sample))
 
-    await dispatcher.each([handle], look)
+    await dispatcher.each("look", [handle], look)
     dispatcher.require_some()
     own = handle.embedding_function
     facts = {
         "count": total,
         "space": handle.space,
         "dimension": handle.dimension,
-        "embedding_function": None if own is None else _name_of(own[0]),
+        "embedding_function": None if own is None else own.name,
     }
     rows: list[dict[str, Any]] = [
         {"item": item, "value": value, "types": None, "share": None} for item, value in facts.items()
@@ -94,14 +93,6 @@ def _type_of(value: Any) -> str:
     return {bool: "boolean", int: "integer", float: "float", str: "string"}.get(type(value), type(value).__name__)
 
 
-def _name_of(key: str) -> str:
-    """Return the short name of an embedding function from the key that tells functions apart."""
-    try:
-        return str(json.loads(key)[0])
-    except ValueError:
-        return key.split()[0]
-
-
 def _result(
     rows: list[dict[str, Any]],
     columns: tuple[str, ...],
@@ -115,5 +106,5 @@ def _result(
         results=(rows,),
         outcomes=dispatcher.outcomes(),
         plan=plan,
-        milliseconds=(time.perf_counter() - started) * 1000,
+        timings=dispatcher.timings(time.perf_counter() - started),
     )

@@ -80,9 +80,10 @@ class Complaint:
         parser: Any = error.interactive_parser
         self.text = text
         self.lark = lark
-        self.stack: list[Any] = parser.parser_state.value_stack
+        # Padded, so that there always is a last but one.
+        self.stack: list[Any] = [None, None, *parser.parser_state.value_stack]
         self.expected: set[str] = parser.accepts()
-        self.previous: Any = self.stack[-1] if self.stack else None
+        self.previous: Any = self.stack[-1]
         if not isinstance(error, UnexpectedToken):
             at = error.pos_in_stream or 0
             self.kind, self.word, self.span = "CHARACTER", text[at], Span(at, at + 1)
@@ -145,10 +146,10 @@ class Complaint:
         return None
 
     def _character_hint(self) -> tuple[str, Span] | None:
-        if self.kind != "CHARACTER":
-            return None
         if self.text.startswith("/*", self.span.start):
             return "the comment that opens here has no closing */", self.span
+        if self.kind != "CHARACTER":
+            return None
         if self.word in "'\"`":
             what = "name" if self.word == "`" else "string"
             return f"the {what} that opens here has no closing quote", self.span
@@ -181,9 +182,7 @@ class Complaint:
         if self._after("RRF", "LPAR") and self.kind == "RPAR":
             return "RRF needs ranks: RRF(KNN('words'), BM25('words'))", self.span
         if self._after("RRF", "LPAR", "NAME") and self.word == "=":
-            return f"RRF takes its ranks first: RRF(KNN('words'), {self.previous} = ..)", span_of(
-                self.previous
-            )
+            return f"RRF takes its ranks first: RRF(KNN('words'), {self.previous} = ..)", span_of(self.previous)
         if "EQUAL" in self.expected:
             if _is_token(self._open_call(), "RRF"):
                 return "RRF takes its ranks first, then its named arguments", span_of(self.previous)
@@ -196,9 +195,7 @@ class Complaint:
 
     def _function_hint(self) -> tuple[str, Span] | None:
         """Explain functions and arithmetic outside of RANK BY."""
-        keyword = next(
-            (part.type for part in reversed(self.stack) if getattr(part, "type", "") in _OPENERS), ""
-        )
+        keyword = next((part.type for part in reversed(self.stack) if getattr(part, "type", "") in _OPENERS), "")
         if keyword not in _AGGREGATING or self.kind == "$END":
             return None
         call = self._open_call()
@@ -207,7 +204,7 @@ class Complaint:
                 return "there is no SELECT TOP; write LIMIT at the end", span_of(call)
             if call.upper() not in AGGREGATES:
                 return no_function(call), span_of(call)
-            if self.previous.type == "LPAR":
+            if _is_token(self.previous, "LPAR"):
                 return f"{call.upper()} takes a field, found {self._found()}", self.span
         if "DOT" in self.expected and self.word[0] in "+-*/":
             return "there is no arithmetic here; it belongs in RANK BY", self.span
@@ -241,9 +238,7 @@ class Complaint:
         return None
 
     def _expectation(self) -> str:
-        patterns = {
-            each.name: each.pattern.value for each in self.lark.terminals if each.pattern.type == "str"
-        }
+        patterns = {each.name: each.pattern.value for each in self.lark.terminals if each.pattern.type == "str"}
         names = spoken(self.expected, patterns)
         return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Generator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from chromasql import ast
 from chromasql.adapters.clients import FolderProvider, SimpleAsyncClientAdapter
@@ -28,19 +29,22 @@ def connect_async(
     embed_fn: EmbedFunction | None = None,
     settings: Settings | None = None,
     max_concurrency: int | None = None,
+    dialect: str | None = None,
     headers: Mapping[str, str] | None = None,
     token: str | None = None,
     tenant: str | None = None,
     database: str | None = None,
 ) -> AsyncDatabase:
     """
-    Open a database for async code: ``async with connect_async(..) as db: await db.execute(sql, params)``.
+    Open a database for async code.
 
-    ``source`` is an ``http://`` or ``https://`` address, the folder of an embedded Chroma, any client of chromadb (async or
-    blocking), or an `AsyncCollectionProvider`. ``router`` chooses the collections of a statement; without one, FROM does.
+    Use it as in ``async with connect_async(..) as db: await db.execute(sql, params)``. ``source`` is an ``http://`` or
+    ``https://`` address, the folder of an embedded Chroma, any client of chromadb (async or blocking), or an
+    `AsyncCollectionProvider`. ``router`` chooses the collections of a statement; without one, FROM does.
+    ``dialect`` says what kind of Chroma it is, ``local`` or ``distributed``, where it is not to be found out by asking.
     ``embed_fn(text, model)`` embeds TEXT; without it, each collection's own embedding function does. ``headers``,
-    ``token``, ``tenant`` and ``database`` go with an address. What was opened here is closed with the database; a client or
-    a provider given stays open.
+    ``token``, ``tenant`` and ``database`` go with an address. What was opened here is closed with the database; a
+    client or a provider given stays open.
     """
     at_address = {"headers": headers, "token": token, "tenant": tenant, "database": database}
     given = {name: value for name, value in at_address.items() if value is not None}
@@ -54,17 +58,17 @@ def connect_async(
     else:
         provider, owned = _as_provider(source), False
     engine = Engine(
-        provider, router=router, embed_fn=embed_fn, settings=settings, max_concurrency=max_concurrency
+        provider, router=router, embed_fn=embed_fn, settings=settings, max_concurrency=max_concurrency, dialect=dialect
     )
     return AsyncDatabase(engine, provider if owned else None)
 
 
 def connect(source: Any, **options: Any) -> Database:
     """
-    Open a database for blocking code: ``with connect(..) as db: db.execute(sql, params)``.
+    Open a database for blocking code.
 
-    It takes what `connect_async` takes. The same engine runs on a private event loop, so it also works where a loop is
-    running, as in a notebook.
+    Use it as in ``with connect(..) as db: db.execute(sql, params)``. It takes what `connect_async` takes. The same
+    engine runs on a private event loop, so it also works where a loop is running, as in a notebook.
     """
     return Database(connect_async(source, **options))
 
@@ -91,9 +95,35 @@ class AsyncDatabase:
         self._engine = engine
         self._owned = owned
 
-    async def execute(self, sql: str | ast.Statement, params: Parameters = None) -> ExecutionResult:
-        """Run one statement; ``params`` is a mapping for ``:name`` and a sequence for ``?`` and ``$1``."""
-        return await self._engine.execute(sql, params)
+    async def execute(
+        self,
+        sql: str | ast.Statement,
+        params: Parameters = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the engine keeps it, and returns what was in time
+        explain_rows: bool = False,
+    ) -> ExecutionResult:
+        """
+        Run one statement; ``params`` is a mapping for ``:name`` and a sequence for ``?`` and ``$1``.
+
+        ``timeout`` is in seconds for the whole of it, instead of that of the settings. With ``explain_rows`` each row of a
+        ranked statement has ``_explain``: its score, and by leaf its rank and raw distance, or None where a leaf lacks it.
+        """
+        return await self._engine.execute(sql, params, timeout=timeout, explain_rows=explain_rows)
+
+    async def execute_many(
+        self,
+        script: str,
+        params: Parameters = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as for one statement
+    ) -> list[ExecutionResult]:
+        """
+        Run the statements of a script, separated by semicolons, at once, and return their results in order.
+
+        Named parameters are shared by the statements that name them.
+        """
+        return await self._engine.execute_many(script, params, timeout=timeout)
 
     async def close(self) -> None:
         """Close what was opened for this database."""
@@ -106,7 +136,7 @@ class AsyncDatabase:
 
         return ready().__await__()
 
-    async def __aenter__(self) -> AsyncDatabase:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -121,15 +151,28 @@ class Database:
     def __init__(self, database: AsyncDatabase) -> None:
         self._database = database
 
-    def execute(self, sql: str | ast.Statement, params: Parameters = None) -> ExecutionResult:
-        """Run one statement; ``params`` is a mapping for ``:name`` and a sequence for ``?`` and ``$1``."""
-        return run_in_portal(self._database.execute, sql, params)
+    def execute(
+        self,
+        sql: str | ast.Statement,
+        params: Parameters = None,
+        *,
+        timeout: float | None = None,
+        explain_rows: bool = False,
+    ) -> ExecutionResult:
+        """Run one statement; see `AsyncDatabase.execute`."""
+        return run_in_portal(partial(self._database.execute, sql, params, timeout=timeout, explain_rows=explain_rows))
+
+    def execute_many(
+        self, script: str, params: Parameters = None, *, timeout: float | None = None
+    ) -> list[ExecutionResult]:
+        """Run the statements of a script; see `AsyncDatabase.execute_many`."""
+        return run_in_portal(partial(self._database.execute_many, script, params, timeout=timeout))
 
     def close(self) -> None:
         """Close what was opened for this database."""
         run_in_portal(self._database.close)
 
-    def __enter__(self) -> Database:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

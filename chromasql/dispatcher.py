@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from chromasql.errors import (
+    ChromaSQLError,
     ChromaSQLExecutionError,
     ChromaSQLRoutingError,
     ChromaSQLTimeoutError,
     Failure,
     describe_exception,
 )
-from chromasql.handles import Handle, is_missing
-from chromasql.result import Outcome
+from chromasql.handles import Handle, cancel_all, check_answer, is_missing
+from chromasql.result import Outcome, StepTiming, Timings
 
-__all__ = ["CallFailed", "Dispatcher"]
+__all__ = ["CallFailed", "Dispatcher", "HandleChanged"]
 
 T = TypeVar("T")
 
@@ -31,12 +33,26 @@ class CallFailed(Exception):  # noqa: N818 - it never leaves the engine
         self.cause = cause
 
 
+class HandleChanged(Exception):  # noqa: N818 - it never leaves the engine
+    """A collection was deleted and made again, unlike it was, so what the statement has done so far does not hold."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"collection {name} was made again, with another space, dimension or embedding function")
+
+
+@dataclass(slots=True)
+class _Step:
+    calls: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+    size: int | None = None
+
+
 @dataclass(slots=True)
 class _Record:
     status: str = "skipped"
-    rows: int = 0
-    calls: int = 0
-    seconds: float = 0.0
+    retries: int = 0
+    steps: dict[str, _Step] = field(default_factory=dict)
     error: Failure | None = None
     cause: BaseException | None = None
     responses: list[Any] = field(default_factory=list)
@@ -46,10 +62,10 @@ class Dispatcher:
     """
     Makes the calls of one statement.
 
-    ``get_collection`` opens by name, ``forget`` drops a stale handle, ``missing`` makes the error that ends the statement
-    where a collection does not exist (without it, that is a failure like any other); ``concurrency`` bounds the
-    collections that are asked at once; ``timeout`` is in seconds from now, for everything; with ``on_error`` ``fail`` the
-    first failure ends the statement.
+    ``get_collection`` opens by name, ``forget`` drops a stale handle, ``missing`` makes the error that ends the
+    statement where a collection does not exist (where it makes none, that is a failure like any other);
+    ``concurrency`` bounds the collections that are asked at once; ``timeout`` is in seconds from now, for everything;
+    with ``on_error`` ``fail`` the first failure ends the statement.
     """
 
     def __init__(
@@ -57,7 +73,7 @@ class Dispatcher:
         get_collection: Callable[[str], Any],
         *,
         forget: Callable[[str], Any] | None = None,
-        missing: Callable[[str], Awaitable[ChromaSQLRoutingError]] | None = None,
+        missing: Callable[[str], Awaitable[ChromaSQLRoutingError | None]] | None = None,
         concurrency: int = 8,
         timeout: float | None = None,
         on_error: str = "skip",
@@ -68,10 +84,23 @@ class Dispatcher:
         self._missing = missing
         self._concurrency = concurrency
         self._timeout = timeout
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline = None if timeout is None else _now() + timeout
         self._fails = on_error == "fail"
         self._keep_raw = keep_raw
+        self._anew = False
         self._records: dict[str, _Record] = {}
+        self._step = ""
+        self._flying = 0
+        self._flying_since = 0.0
+        self._waited = 0.0
+        self._embedded = 0.0
+        self._embedding_calls = 0
+
+    def renewed(self) -> Dispatcher:
+        """Return one for the same statement, from its start: with the same deadline, and with every handle opened anew."""
+        again = copy.copy(self)
+        again._anew, again._records = True, {}  # noqa: SLF001 - it is one of us
+        return again
 
     # Calls
 
@@ -79,70 +108,113 @@ class Dispatcher:
         """Open a collection."""
         self._records.setdefault(handle.name, _Record())
         try:
-            await self._timed(handle, self._open(handle))
+            await self._timed(handle, self._opened(handle))
         except CallFailed as failed:
-            if self._missing is not None and is_missing(failed.cause):
-                raise await self._missing(handle.name) from failed.cause
+            error = await self._missing(handle.name) if self._missing and is_missing(failed.cause) else None
+            if error is not None:
+                raise error from failed.cause
             raise
 
-    async def _open(self, handle: Handle) -> None:
+    async def _opened(self, handle: Handle) -> None:
+        if (self._anew or handle.refreshed) and self._forget is not None:
+            self._forget(handle.name)
         opened = self._get_collection(handle.name)
         handle.opened(await opened if isinstance(opened, Awaitable) else opened)
 
     async def call(self, handle: Handle, method: str, **arguments: Any) -> Any:
         """
-        Call a method of a collection.
+        Call a method of a collection and return its answer, checked.
 
         A handle that turns out stale, as the collection was deleted and made again, is opened anew and asked
-        once more. Any other exception becomes `CallFailed`.
+        once more; `HandleChanged` where what is known of it is no longer so. Any other exception becomes `CallFailed`.
         """
         try:
-            answer = await self._timed(handle, getattr(handle.collection, method)(**arguments))
+            return await self._timed(handle, self._asked(handle, method, arguments))
         except CallFailed as failed:
             if handle.refreshed or not is_missing(failed.cause):
                 raise
-            handle.refreshed = True
-            if self._forget is not None:
-                self._forget(handle.name)
-            await self.open(handle)
-            answer = await self._timed(handle, getattr(handle.collection, method)(**arguments))
+        known = handle.facts
+        handle.refreshed = True
+        self._records[handle.name].retries += 1
+        await self.open(handle)
+        if handle.facts != known:
+            raise HandleChanged(handle.name)
+        return await self._timed(handle, self._asked(handle, method, arguments))
+
+    async def _asked(self, handle: Handle, method: str, arguments: dict[str, Any]) -> Any:
         record = self._records[handle.name]
-        record.calls += 1
+        step = record.steps.setdefault(self._step, _Step())
+        step.calls += 1
+        before = getattr(handle.collection, "bytes_received", None)
+        answer = await getattr(handle.collection, method)(**arguments)
+        if before is not None:
+            step.size = (step.size or 0) + handle.collection.bytes_received - before
+        check_answer(method, arguments, answer)
         if self._keep_raw:
             record.responses.append(answer)
         return answer
 
     async def _timed(self, handle: Handle, call: Awaitable[T]) -> T:
         started = time.perf_counter()
+        if self._flying == 0:
+            self._flying_since = started
+        self._flying += 1
         try:
             return await call
         except Exception as error:
             raise CallFailed(error) from error
         finally:
-            self._records[handle.name].seconds += time.perf_counter() - started
+            ended = time.perf_counter()
+            self._flying -= 1
+            if self._flying == 0:
+                self._waited += ended - self._flying_since
+            self._records[handle.name].steps.setdefault(self._step, _Step()).seconds += ended - started
+
+    async def embed(self, work: Callable[[], Awaitable[T]], calls: int) -> T:
+        """Await the embedding of texts, which takes so many calls of embedders, within the deadline of the statement."""
+        started = time.perf_counter()
+        try:
+            return await self.off_loop(work)
+        finally:
+            self._embedded += time.perf_counter() - started
+            self._embedding_calls += calls
 
     async def off_loop(self, work: Callable[[], Awaitable[T]]) -> T:
         """Await something that belongs to no collection, within the deadline of the statement."""
+        limit = asyncio.timeout_at(self._deadline)
         try:
-            async with asyncio.timeout(self._remaining()):
+            async with limit:
                 return await work()
         except TimeoutError:
-            if self._deadline is not None and time.monotonic() >= self._deadline:
+            if limit.expired():
                 raise self._too_late() from None
             raise
+
+    async def spare(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Await what the answer does not depend on, in the time that is left; None where it fails or is late."""
+        self._step = "sample"
+        try:
+            return await self.off_loop(work)
+        except (CallFailed, HandleChanged, ChromaSQLError):
+            return None
 
     # Waves
 
     async def each(
-        self, handles: Sequence[Handle], work: Callable[[Handle], Awaitable[T]]
+        self, step: str, handles: Sequence[Handle], work: Callable[[Handle], Awaitable[T]], *, share: float = 1.0
     ) -> list[tuple[Handle, T]]:
         """
         Run ``work`` for each collection, several at once, and return what came of those that did not fail.
 
-        The order is that of the handles. A failure is recorded; see `outcomes`.
+        ``step`` names the wave in the timings.
+
+        The order is that of the handles. A failure is recorded; see `outcomes`. Where a deadline skips the late
+        collections, ``share`` is the part of the time left that this wave may take, so that the waves after it can ask
+        those that were in time.
         """
         found: dict[int, T] = {}
         waiting = iter(handles)
+        self._step = step
 
         async def worker() -> None:
             for handle in waiting:
@@ -151,41 +223,31 @@ class Dispatcher:
                 try:
                     found[handle.place] = await work(handle)
                 except CallFailed as failed:
-                    record.status = "failed"
-                    record.error = _failure(handle.name, failed.cause)
-                    record.cause = failed.cause
-                    if self._fails:
-                        raise
+                    self._failed(handle, failed.cause)
+                except (ChromaSQLError, HandleChanged):
+                    raise
+                except Exception as error:  # noqa: BLE001 - its answer held what nobody can read
+                    self._failed(handle, error)
                 else:
                     record.status = "ok"
 
         if len(handles) == 1 and self._deadline is None:
-            await self._first_failure_ends(worker())
-        else:
-            await self._run_workers([worker() for _ in range(min(self._concurrency, len(handles)))])
+            await worker()
+        elif handles:
+            seconds = self._remaining()
+            if seconds is not None and not self._fails:
+                seconds *= share
+            await _run_all([worker() for _ in range(min(self._concurrency, len(handles)))], seconds)
             self._mark_late([handle.name for handle in handles if handle.place not in found])
         return [(handle, found[handle.place]) for handle in handles if handle.place in found]
 
-    async def _first_failure_ends(self, work: Awaitable[None]) -> None:
-        try:
-            await work
-        except CallFailed as failed:
-            raise self.failed("a collection failed, and on_error is FAIL") from failed.cause
-
-    async def _run_workers(self, workers: Iterable[Any]) -> None:
-        tasks = [asyncio.ensure_future(worker) for worker in workers]
-        if not tasks:
-            return
-        try:
-            done, pending = await asyncio.wait(
-                tasks, timeout=self._remaining(), return_when=asyncio.FIRST_EXCEPTION
-            )
-        except asyncio.CancelledError:
-            await _cancel(tasks)
-            raise
-        await _cancel(pending)
-        for task in done:
-            await self._first_failure_ends(task)
+    def _failed(self, handle: Handle, cause: Exception) -> None:
+        record = self._records[handle.name]
+        record.status = "failed"
+        record.error = Failure(handle.name, type(cause).__name__, describe_exception(cause))
+        record.cause = cause
+        if self._fails:
+            raise self.failed("a collection failed, and on_error is FAIL") from cause
 
     def _mark_late(self, missing: Iterable[str]) -> None:
         """Mark the collections that neither answered nor failed: the deadline came first."""
@@ -193,16 +255,16 @@ class Dispatcher:
         late = {name: record for name, record in records.items() if record.error is None}
         for name, record in late.items():
             record.status = "timed_out"
-            record.error = Failure(name, "Timeout", f"no answer within {self._timeout or 0:g} s")
+            record.error = Failure(name, "Timeout", f"no answer in time; the statement has {self._timeout or 0:g} s")
         if late and self._fails:
             raise self._too_late()
 
     def _remaining(self) -> float | None:
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        return None if self._deadline is None else max(0.0, self._deadline - _now())
 
     def _too_late(self) -> ChromaSQLTimeoutError:
         return ChromaSQLTimeoutError(
-            f"no answer within {self._timeout or 0:g} s; raise the timeout, ask fewer collections, or use on_error = SKIP",
+            f"no answer within {self._timeout or 0:g} s; raise the timeout or ask fewer collections",
             failures=self._failures(),
         )
 
@@ -210,7 +272,7 @@ class Dispatcher:
 
     def gave(self, handle: Handle, rows: int) -> None:
         """Count the rows that a collection gave."""
-        self._records[handle.name].rows += rows
+        self._records[handle.name].steps.setdefault(self._step, _Step()).rows += rows
 
     def knows(self, names: Iterable[str]) -> None:
         """Name the collections of the statement, asked or not."""
@@ -220,9 +282,25 @@ class Dispatcher:
     def outcomes(self) -> tuple[Outcome, ...]:
         """Return what each collection did, in the order of the statement."""
         return tuple(
-            Outcome(name, record.status, record.rows, record.calls, record.seconds * 1000, record.error)
+            Outcome(
+                name,
+                record.status,
+                rows=sum(step.rows for step in record.steps.values()),
+                calls=sum(step.calls for step in record.steps.values()),
+                milliseconds=sum(step.seconds for step in record.steps.values()) * 1000,
+                retries=record.retries,
+                error=record.error,
+                steps=tuple(
+                    StepTiming(step, each.calls, each.rows, each.seconds * 1000, each.size)
+                    for step, each in record.steps.items()
+                ),
+            )
             for name, record in self._records.items()
         )
+
+    def timings(self, seconds: float) -> Timings:
+        """Return where the time of a statement went that took so long in all."""
+        return Timings(seconds * 1000, self._waited * 1000, self._embedded * 1000, self._embedding_calls)
 
     def raw(self) -> dict[str, list[Any]]:
         """Return what each collection answered, where it was kept."""
@@ -249,15 +327,18 @@ class Dispatcher:
             raise self.failed(f"{one} failed") from self.first_cause()
 
 
-def _failure(name: str, cause: BaseException) -> Failure:
-    return Failure(name, type(cause).__name__, describe_exception(cause))
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
-async def _cancel(tasks: Iterable[asyncio.Future[None]]) -> None:
-    """Cancel tasks and wait until they have ended, so that none outlives the statement."""
-    tasks = list(tasks)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
+async def _run_all(workers: Iterable[Coroutine[Any, Any, None]], seconds: float | None) -> None:
+    """Run workers until all have ended, one has raised (which is raised here) or the time is up; then none runs on."""
+    tasks = [asyncio.ensure_future(worker) for worker in workers]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await cancel_all(tasks)
+    errors = [task.exception() for task in tasks if task in done]
+    first = next((error for error in errors if error is not None), None)
+    if first is not None:
+        raise first

@@ -12,16 +12,23 @@ import asyncio
 import inspect
 import math
 from array import array
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
-from chromasql.errors import ChromaSQLExecutionError, Failure, describe_exception
-from chromasql.handles import Handle, run_blocking
+from chromasql.errors import (
+    ChromaSQLError,
+    ChromaSQLExecutionError,
+    ChromaSQLPlanningError,
+    Failure,
+    describe_exception,
+)
+from chromasql.handles import Handle, OwnFunction, cancel_all, run_blocking
 from chromasql.plan import TextQuery
 
-__all__ = ["Vectors", "batch_embedder", "embed_texts"]
+__all__ = ["Vectors", "batch_embedder", "count_calls", "embed_sparse", "embed_texts"]
 
 AnyEmbedder = TypeVar("AnyEmbedder", bound=Callable[..., Any])
+T = TypeVar("T")
 
 _MARK = "__chromasql_batch__"
 _LIST_PARAMETERS = frozenset({"input", "inputs", "texts"})
@@ -54,30 +61,86 @@ async def embed_texts(
     if embed_fn is not None:
         vectors = await _embed(distinct, embed_fn)
         return {handle.name: vectors for handle in handles}
-    functions: dict[str, Callable[[], Any]] = {}
+    functions: dict[str, OwnFunction] = {}
     used: dict[str, str] = {}
     for handle in handles:
         own = handle.embedding_function
         if own is None:
-            raise ChromaSQLExecutionError(
+            raise ChromaSQLPlanningError(
                 f"collection {handle.name} has no embedding function, so TEXT needs embed_fn=..; or give a VECTOR"
             )
-        used[handle.name], functions[own[0]] = own
+        used[handle.name] = own.key
+        functions[own.key] = own
     for query in distinct:
         if query.model is not None:
-            raise ChromaSQLExecutionError(
+            raise ChromaSQLPlanningError(
                 f"MODEL {query.model!r} needs embed_fn=..; a collection's own embedding function has one model"
             )
-    found = await asyncio.gather(*(_embed_with_own(distinct, *item) for item in functions.items()))
+    found = await _at_once(_embed_with_own(distinct, own) for own in functions.values())
     by_function = dict(zip(functions, found, strict=True))
     return {name: by_function[function] for name, function in used.items()}
 
 
-async def _embed_with_own(queries: Sequence[TextQuery], key: str, build: Callable[[], Any]) -> Vectors:
+def count_calls(queries: Iterable[TextQuery], handles: Sequence[Handle], embed_fn: Callable[..., Any] | None) -> int:
+    """Return how many calls of embedders the texts of a statement take."""
+    distinct = dict.fromkeys(queries)
+    if embed_fn is not None:
+        return len({query.model for query in distinct}) if _takes_lists(embed_fn) else len(distinct)
+    return len({handle.embedding_function.key for handle in handles if handle.embedding_function}) if distinct else 0
+
+
+async def embed_sparse(
+    queries: Iterable[tuple[TextQuery, str]], handles: Sequence[Handle]
+) -> dict[str, dict[tuple[TextQuery, str], dict[str, Any]]]:
+    """
+    Embed texts for sparse indexes, by the function in the schema of each collection, and return the sparse vectors.
+
+    A query is a text and the key of the index. Vectors come in the form of the Search API, by the collection's name.
+    """
+    found: dict[str, dict[tuple[TextQuery, str], dict[str, Any]]] = {handle.name: {} for handle in handles}
+    known: dict[tuple[str, str], dict[str, Any]] = {}
+    for text, key in dict.fromkeys(queries):
+        for handle in handles:
+            own = handle.sparse_function(key)
+            if own is None:
+                raise ChromaSQLExecutionError(
+                    f"collection {handle.name} has no embedding function for the sparse index {key}; "
+                    "give the sparse vector, {1: 0.5, 7: 0.2}"
+                )
+            if (text.text, own.key) not in known:
+                known[text.text, own.key] = await _sparse_vector(text.text, own)
+            found[handle.name][text, key] = known[text.text, own.key]
+    return found
+
+
+async def _sparse_vector(text: str, own: OwnFunction) -> dict[str, Any]:
     try:
-        function = await run_blocking(build)
+        function = await run_blocking(own.build)
+        (vector,) = await run_blocking(getattr(function, "embed_query", function), [text])
+        pairs = sorted(zip(vector.indices, vector.values, strict=True))
     except Exception as error:
-        raise _embedding_failed(error, f"the collection's embedding function {key} cannot be used") from error
+        raise _embedding_failed(error, f"the sparse embedding function {own.name} cannot be used") from error
+    return {
+        "#type": "sparse_vector",
+        "indices": [int(index) for index, _ in pairs],
+        "values": [float(value) for _, value in pairs],
+    }
+
+
+async def _at_once(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await several things at once; where one fails, the others do not run on."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        await cancel_all(tasks)
+
+
+async def _embed_with_own(queries: Sequence[TextQuery], own: OwnFunction) -> Vectors:
+    try:
+        function = await run_blocking(own.build)
+    except Exception as error:
+        raise _embedding_failed(error, f"the collection's embedding function {own.name} cannot be used") from error
     return await _embed(queries, function)
 
 
@@ -85,9 +148,9 @@ async def _embed(queries: Sequence[TextQuery], embed_fn: Callable[..., Any]) -> 
     if _takes_lists(embed_fn):
         models = dict.fromkeys(query.model for query in queries)
         groups = [[query for query in queries if query.model == model] for model in models]
-        found = await asyncio.gather(*(_embed_together(group, embed_fn) for group in groups))
+        found = await _at_once(_embed_together(group, embed_fn) for group in groups)
         return {query: vector for vectors in found for query, vector in vectors.items()}
-    vectors = await asyncio.gather(*(_call(embed_fn, query.text, query.model) for query in queries))
+    vectors = await _at_once(_call(embed_fn, query.text, query.model) for query in queries)
     return {query: _checked(vector, query) for query, vector in zip(queries, vectors, strict=True)}
 
 
@@ -118,7 +181,7 @@ def _takes_lists(embed_fn: Callable[..., Any]) -> bool:
 async def _call(embed_fn: Callable[..., Any], texts: str | list[str], model: str | None) -> Any:
     arguments = _arguments(embed_fn, texts, model)
     try:
-        if inspect.iscoroutinefunction(embed_fn) or inspect.iscoroutinefunction(getattr(embed_fn, "__call__", None)):
+        if inspect.iscoroutinefunction(embed_fn) or inspect.iscoroutinefunction(type(embed_fn).__call__):
             return await _awaited(embed_fn(*arguments))
         return await run_blocking(embed_fn, *arguments)
     except Exception as error:
@@ -139,23 +202,29 @@ def _arguments(embed_fn: Callable[..., Any], texts: str | list[str], model: str 
     if len(positional) > 1 or any(each.kind is each.VAR_POSITIONAL for each in parameters):
         return (texts, model)
     if model is not None:
-        raise ChromaSQLExecutionError(f"MODEL {model!r} needs an embedder that takes (text, model)")
+        raise ChromaSQLPlanningError(f"MODEL {model!r} needs an embedder that takes (text, model)")
     return (texts,)
 
 
 def _checked(vector: Any, query: TextQuery) -> list[float]:
+    """Return the vector as floats that are finite in the single precision that Chroma keeps them in."""
     try:
-        values = array("d", vector).tolist()
-    except TypeError:
-        values = []
-    if not values or not all(map(math.isfinite, values)):
-        shown = query.text if len(query.text) <= 40 else f"{query.text[:37]}..."
-        raise ChromaSQLExecutionError(f"the embedder returned no vector of finite numbers for {shown!r}")
+        values = [] if isinstance(vector, bytes | bytearray) else array("d", vector).tolist()
+        finite = all(map(math.isfinite, array("f", values)))
+    except Exception as error:
+        raise _no_vector(query) from error
+    if not values or not finite:
+        raise _no_vector(query)
     return values
 
 
-def _embedding_failed(error: Exception, what: str) -> ChromaSQLExecutionError:
-    if isinstance(error, ChromaSQLExecutionError):
+def _no_vector(query: TextQuery) -> ChromaSQLExecutionError:
+    shown = query.text if len(query.text) <= 40 else f"{query.text[:37]}..."
+    return ChromaSQLExecutionError(f"the embedder returned no vector of finite numbers for {shown!r}")
+
+
+def _embedding_failed(error: Exception, what: str) -> ChromaSQLError:
+    if isinstance(error, ChromaSQLError):
         return error
     failure = Failure(None, type(error).__name__, describe_exception(error))
     return ChromaSQLExecutionError(what, failures=[failure])

@@ -1,30 +1,63 @@
 """
 Plan to result: the waves of a statement, in reading order.
 
-Open and embed; rank or scan; merge; fetch what the order needs; order and page; fetch what is shown; project.
-Between two waves only pure functions run, and every call goes through the dispatcher.
+Open and embed; rank or scan; merge; fetch what scores and orders need; group, rerank, order and page; fetch what is
+shown; project. Between two waves only pure functions run, and every call goes through the dispatcher.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from chromasql.aggregate import Groups, group_key, keep_groups
 from chromasql.dispatcher import Dispatcher
-from chromasql.embedding import Vectors, embed_texts
-from chromasql.errors import ChromaSQLExecutionError, ChromaSQLPlanningError, Failure
-from chromasql.explain import explain_plan
-from chromasql.handles import Handle
-from chromasql.merge import merge_by_distance, merge_by_rank, nearness, order_rows
-from chromasql.nearest import Search, nearest
-from chromasql.plan import Output, PlanWarning, QueryPlan, Ranking, TextQuery, VectorQuery
+from chromasql.embedding import Vectors, count_calls, embed_sparse, embed_texts
+from chromasql.errors import (
+    ChromaSQLError,
+    ChromaSQLExecutionError,
+    ChromaSQLPlanningError,
+    Failure,
+    describe_exception,
+)
+from chromasql.explain import explain_plan, explain_run
+from chromasql.handles import Handle, run_blocking
+from chromasql.hints import suspicious_keys, warn_of_unknown
+from chromasql.leaves import LeafRows, rows_by_leaf, search_leaves
+from chromasql.merge import merge_by_distance, merge_by_rank, order_rows
+from chromasql.plan import (
+    EMBEDDING_KEY,
+    Bm25Leaf,
+    Column,
+    KnnLeaf,
+    Leaf,
+    Output,
+    PlanWarning,
+    QueryPlan,
+    Ranking,
+    TextQuery,
+)
+from chromasql.ranking import candidates_of, rank_rows
+from chromasql.rerank import RerankRequest, strategy_named
 from chromasql.result import ExecutionResult
 from chromasql.rows import Row, reader
 from chromasql.scan import Ask, by_ids, scan
+from chromasql.search import MAX_RESULTS, query_of
+from chromasql.searching import search_whole
 
-__all__ = ["execute_plan", "explained", "run_plan"]
+EXPLAIN_COLUMN = "_explain"
+"""The column that holds the audit trail of a row."""
+
+_SORTED_AT_ONCE = 1000
+_SAMPLE = 100
+_SAMPLED_COLLECTIONS = 3
+
+__all__ = ["EXPLAIN_COLUMN", "analyzed", "execute_plan", "explained", "run_on_collection", "run_plan"]
 
 
 def execute_plan(plan: QueryPlan, collection: Any, *, embed_fn: Callable[..., Any] | None = None) -> ExecutionResult:
@@ -44,25 +77,23 @@ async def run_on_collection(
 ) -> ExecutionResult:
     """Run a plan on one collection; the async form of `execute_plan`."""
     name = str(getattr(collection, "name", "collection"))
-    placed = plan if plan.collections is not None else _placed_on(plan, name)
+    placed = plan if plan.collections is not None else dataclasses.replace(plan, collections=(name,))
     if placed.explain == "plan":
         return explained(placed)
     dispatcher = Dispatcher(lambda _: collection, timeout=plan.timeout, on_error="fail", keep_raw=True)
     result = await run_plan(placed, dispatcher, embed_fn)
+    if plan.explain == "analyze":
+        return analyzed(result)
     raw = result.raw.get(name, [])
-    return _replaced(result, raw=raw[0] if len(raw) == 1 else {"responses": raw})
+    return dataclasses.replace(result, raw=raw[0] if len(raw) == 1 else {"responses": raw})
 
 
-def _placed_on(plan: QueryPlan, name: str) -> QueryPlan:
-    from dataclasses import replace
-
-    return replace(plan, collections=(name,))
-
-
-def _replaced(result: ExecutionResult, **changes: Any) -> ExecutionResult:
-    from dataclasses import replace
-
-    return replace(result, **changes)
+def analyzed(result: ExecutionResult) -> ExecutionResult:
+    """Return the result of EXPLAIN ANALYZE for what the statement gave."""
+    assert isinstance(result.plan, QueryPlan)
+    text = explain_run(result)
+    rows = [{"plan": line} for line in text.splitlines()]
+    return dataclasses.replace(result, rows=rows, columns=("plan",), results=(rows,), explanation=text)
 
 
 def explained(plan: QueryPlan) -> ExecutionResult:
@@ -75,77 +106,135 @@ def explained(plan: QueryPlan) -> ExecutionResult:
 
 
 async def run_plan(
-    plan: QueryPlan, dispatcher: Dispatcher, embed_fn: Callable[..., Any] | None = None
+    plan: QueryPlan,
+    dispatcher: Dispatcher,
+    embed_fn: Callable[..., Any] | None = None,
+    *,
+    explain_rows: bool = False,
 ) -> ExecutionResult:
     """
     Run a placed plan and return its result.
 
+    With ``explain_rows`` each row of a ranked statement has ``_explain``: its score, and what each leaf knows of it.
+
     Raises `ChromaSQLExecutionError` where all collections failed or ``on_error`` is FAIL, and
     `ChromaSQLPlanningError` where the collections found cannot be merged.
     """
-    return await _Run(plan, dispatcher, embed_fn).result()
+    return await _Run(plan, dispatcher, embed_fn, explain_rows=explain_rows).result()
 
 
 class _Run:
     """One statement under way."""
 
-    def __init__(self, plan: QueryPlan, dispatcher: Dispatcher, embed_fn: Callable[..., Any] | None) -> None:
+    def __init__(
+        self, plan: QueryPlan, dispatcher: Dispatcher, embed_fn: Callable[..., Any] | None, *, explain_rows: bool
+    ) -> None:
         assert plan.collections is not None
         self._plan = plan
         self._dispatcher = dispatcher
         self._embed_fn = embed_fn
+        self._explain_rows = explain_rows
         self._handles = [Handle(name, place) for place, name in enumerate(plan.collections)]
         self._warnings = list(plan.warnings)
+        self._vectors: dict[str, dict[KnnLeaf, Any]] = {}
+        self._paged = False
 
     async def result(self) -> ExecutionResult:
         started = time.perf_counter()
+        plan = self._plan
         self._dispatcher.knows(handle.name for handle in self._handles)
-        lists = await self._ranked() if self._plan.rankings else [await self._scanned()]
+        if plan.rankings:
+            pages = [await self._page(ranking, rows) for ranking, rows in await self._ranked()]
+        elif plan.aggregation is not None:
+            groups = await self._aggregated()
+            self._dispatcher.require_some()
+            pages = [_group_page(groups, plan)]
+        else:
+            pages = [await self._page(None, await self._scanned())]
         self._dispatcher.require_some()
-        pages = [await self._page(rows) for rows in lists]
-        results = tuple(_project(rows, self._plan.outputs) for rows in pages)
+        results = tuple(_project(rows, plan, explain_rows=self._explain_rows) for rows in pages)
+        await self._look_for_typos([row for rows in results for row in rows])
+        columns = tuple(output.name for output in plan.outputs)
         return ExecutionResult(
             rows=[row for rows in results for row in rows],
             raw=self._dispatcher.raw(),
-            columns=tuple(output.name for output in self._plan.outputs),
+            columns=(*columns, EXPLAIN_COLUMN) if self._explain_rows and plan.rankings else columns,
             results=results,
             outcomes=self._dispatcher.outcomes(),
             warnings=tuple(dict.fromkeys(self._warnings)),
-            plan=self._plan,
-            milliseconds=(time.perf_counter() - started) * 1000,
+            plan=plan,
+            timings=self._dispatcher.timings(time.perf_counter() - started),
         )
 
     # Ranked statements
 
-    async def _ranked(self) -> list[list[Row]]:
+    async def _ranked(self) -> list[tuple[Ranking, list[Row]]]:
         """Rank in every collection at once and merge; one list per ranking, or one in all where ranks are fused."""
         plan = self._plan
+        fused = plan.merge == "rrf"
         if not plan.filter.pieces or not self._handles:
-            return [[] for _ in plan.rankings] if plan.merge == "distance" else [[]]
-        opened = [handle for handle, _ in await self._dispatcher.each(self._handles, self._dispatcher.open)]
+            return [(ranking, []) for ranking in (plan.rankings[:1] if fused else plan.rankings)]
+        opened = [handle for handle, _ in await self._dispatcher.each("open", self._handles, self._dispatcher.open)]
         self._dispatcher.require_some()
-        self._check_spaces(opened)
-        vectors = await self._vectors(opened)
-        _check_dimensions(opened, vectors)
-        answers = await self._dispatcher.each(opened, partial(self._nearest, vectors))
-        assert plan.pool is not None
-        by_ranking = [[lists[at] for _, lists in answers] for at in range(len(plan.rankings))]
-        if plan.merge == "rrf":
-            return [merge_by_rank([rows for lists in by_ranking for rows in lists], plan.pool)]
-        return [merge_by_distance(lists, plan.pool) for lists in by_ranking]
+        leaves = list(dict.fromkeys(leaf for ranking in plan.rankings for leaf in ranking.leaves))
+        await self._prepare(opened, [leaf for leaf in leaves if isinstance(leaf, KnnLeaf)])
+        if plan.search == "whole" and not self._explain_rows:
+            page = await self._searched_whole(opened[0])
+            if page is not None:
+                return [(plan.rankings[0], page)]
+        answers = await self._dispatcher.each("rank", opened, partial(self._search, leaves))
+        lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
+        if not fused:
+            return [(ranking, await self._scored(ranking, lists)) for ranking in plan.rankings]
+        apart = [
+            await self._scored(ranking, {leaf: [of_all[at]] for leaf, of_all in lists.items()})
+            for ranking in plan.rankings
+            for at in range(len(answers))
+        ]
+        comparable = len(plan.rankings) == 1 and _comparable(opened)
+        merged = merge_by_rank(apart, max(leaf.limit for leaf in leaves), comparable=comparable)
+        if len(plan.rankings) > 1:
+            for row in merged:
+                row.distance = None
+        return [(plan.rankings[0], merged)]
 
-    async def _vectors(self, opened: Sequence[Handle]) -> dict[str, list[list[float]]]:
-        """Return the query vectors for each collection, one per ranking."""
-        queries = [ranking.query for ranking in self._plan.rankings]
-        texts = [query for query in queries if isinstance(query, TextQuery)]
-        embedded = await self._dispatcher.off_loop(partial(embed_texts, texts, opened, self._embed_fn))
-        if texts and self._embed_fn is None:
+    async def _searched_whole(self, handle: Handle) -> list[Row] | None:
+        """Let Chroma rank the whole statement; what comes is the page already, so it is moved to where the page begins."""
+        plan, fetch = self._plan, self._plan.fetch
+        parts = (*fetch.first, *fetch.score, *fetch.order, *fetch.last)
+        make = partial(Row, handle.name, handle.place)
+        answers = await self._dispatcher.each(
+            "rank", [handle], lambda each: search_whole(self._ask(each), plan, self._vectors[each.name], parts, make)
+        )
+        rows = answers[0][1] if answers else []
+        if rows is not None:
+            self._dispatcher.gave(handle, len(rows))
+            self._paged = True
+        return rows
+
+    async def _prepare(self, opened: Sequence[Handle], leaves: Sequence[KnnLeaf]) -> None:
+        """Check that the collections can be ranked together, and embed the texts; no query is sent before."""
+        if not leaves:
+            return
+        _check_keys(self._plan, leaves)
+        _check_spaces(self._plan, opened)
+        dense = [leaf for leaf in leaves if leaf.key == EMBEDDING_KEY]
+        texts = [leaf.query for leaf in dense if isinstance(leaf.query, TextQuery)]
+        words = [(leaf.query, leaf.key) for leaf in leaves if isinstance(leaf.query, TextQuery) and leaf not in dense]
+        embedded = await self._dispatcher.embed(
+            partial(embed_texts, texts, opened, self._embed_fn), count_calls(texts, opened, self._embed_fn)
+        )
+        sparse = await self._dispatcher.embed(partial(embed_sparse, words, opened), len(words))
+        if texts and self._embed_fn is None and self._plan.merge != "rrf":
             self._warn_of_models(opened)
-        return {handle.name: [_vector(query, embedded.get(handle.name, {})) for query in queries] for handle in opened}
+        for handle in opened:
+            vectors = {leaf: _vector(leaf, embedded.get(handle.name, {}), sparse[handle.name]) for leaf in leaves}
+            _check_dimensions(handle, [vectors[leaf] for leaf in dense])
+            self._vectors[handle.name] = vectors
 
     def _warn_of_models(self, opened: Sequence[Handle]) -> None:
         models = {own[0] for handle in opened if (own := handle.embedding_function) is not None}
-        if len(models) > 1 and self._plan.merge == "distance":
+        if len(models) > 1:
             self._warnings.append(
                 PlanWarning(
                     "different-embedders",
@@ -154,55 +243,36 @@ class _Run:
                 )
             )
 
-    async def _nearest(self, vectors: Mapping[str, list[list[float]]], handle: Handle) -> list[list[Row]]:
-        plan = self._plan
-        assert plan.per_collection is not None
-        search = Search(
-            plan.filter, plan.candidates, plan.per_collection, plan.fetch.first, handle.space or plan.space or "l2"
-        )
-        lists = await nearest(self._ask(handle), search, vectors[handle.name], partial(Row, handle.name, handle.place))
-        self._dispatcher.gave(handle, sum(map(len, lists)))
-        return lists
+    async def _search(self, leaves: Sequence[Leaf], handle: Handle) -> LeafRows:
+        make = partial(Row, handle.name, handle.place)
+        vectors = self._vectors.get(handle.name, {})
+        found = await search_leaves(self._ask(handle), self._plan, leaves, handle, vectors, make)
+        self._dispatcher.gave(handle, len(found))
+        return found
 
-    def _check_spaces(self, opened: Sequence[Handle]) -> None:
-        """Refuse to merge distances that do not compare, before any query is sent."""
-        plan = self._plan
-        spaces = _grouped({handle.name: handle.space for handle in opened})
-        wrong = {space: names for space, names in spaces.items() if plan.space is not None and space != plan.space}
-        if wrong:
-            space, names = next(iter(wrong.items()))
-            raise ChromaSQLPlanningError(
-                f"SIMILARITY {str(plan.space).upper()} is asked for, but {_listed(names)} measures {space}; "
-                "leave SIMILARITY out, or name collections of that space"
-            )
-        if plan.merge == "rrf":
-            return
-        for what, groups in (
-            ("spaces", spaces),
-            ("dimensions", _grouped({handle.name: handle.dimension for handle in opened})),
-        ):
-            if len(groups) > 1:
-                told = "; ".join(f"{value}: {_listed(names)}" for value, names in groups.items())
-                raise ChromaSQLPlanningError(
-                    f"distances of different {what} do not compare ({told}); "
-                    "add WITH (merge = RRF) to merge by rank, or name collections that agree"
-                )
+    async def _scored(self, ranking: Ranking, lists: Mapping[Leaf, Sequence[list[Row]]]) -> list[Row]:
+        """Merge the rows of each leaf, over all collections, and score those that are ranked."""
+        merged = [merge_by_distance(lists[leaf], leaf.limit) for leaf in ranking.leaves]
+        rows = candidates_of(ranking.leaves, merged)
+        if ranking.is_plain:
+            return rows
+        return rank_rows(ranking, await self._filled(rows, self._plan.fetch.score))
 
     # Unranked statements
 
     async def _scanned(self) -> list[Row]:
-        """Scan the collections: all at once where the order needs every row, else in turn until there are enough."""
+        """Scan the collections: all at once where every row counts, else in turn until there are enough."""
         plan = self._plan
         if plan.limit == 0 or not plan.filter.pieces:
             return []
-        if plan.order or plan.needed is None:
-            scanned = await self._dispatcher.each(self._handles, partial(self._scan, plan.needed))
+        if plan.order or plan.keep is not None or plan.needed is None:
+            scanned = await self._dispatcher.each("scan", self._handles, partial(self._scan, None))
             return [row for _, rows in scanned for row in rows]
         found: list[Row] = []
         asked, step = 0, 1
         while asked < len(self._handles) and len(found) < plan.needed:
             wave = self._handles[asked : asked + step]
-            scanned = await self._dispatcher.each(wave, partial(self._scan, plan.needed - len(found)))
+            scanned = await self._dispatcher.each("scan", wave, partial(self._scan, plan.needed - len(found)))
             found.extend(row for _, rows in scanned for row in rows)
             asked, step = asked + step, step * 2
         return found
@@ -211,31 +281,112 @@ class _Run:
         plan = self._plan
         await self._dispatcher.open(handle)
         make = partial(Row, handle.name, handle.place)
+        best = plan.needed if plan.order and plan.keep is None else None
         found: list[Row] = []
-        async for rows in scan(
-            self._ask(handle), plan.filter, make, plan.fetch.first, None if plan.order else wanted
-        ):
+        async for rows in scan(self._ask(handle), plan.filter, make, plan.fetch.first, wanted, plan.page):
             found.extend(rows)
             self._dispatcher.gave(handle, len(rows))
-            if plan.order and wanted is not None and len(found) > 2 * wanted + 1000:
-                found = order_rows(found, plan.order, wanted)
+            if best is not None and len(found) > 2 * best + _SORTED_AT_ONCE:
+                found = order_rows(found, plan.order, best)
         return found
+
+    async def _aggregated(self) -> Groups:
+        aggregation = self._plan.aggregation
+        assert aggregation is not None
+        groups = Groups(aggregation)
+        if self._plan.filter.pieces:
+            for _, part in await self._dispatcher.each("scan", self._handles, self._aggregate):
+                groups.merge(part)
+        return groups
+
+    async def _aggregate(self, handle: Handle) -> Groups:
+        plan = self._plan
+        assert plan.aggregation is not None
+        await self._dispatcher.open(handle)
+        groups = Groups(plan.aggregation)
+        if _is_count(plan):
+            count = await self._ask(handle)("count")
+            if count:
+                groups.add_count([handle.name for _ in plan.aggregation.keys], count)
+            return groups
+        make = partial(Row, handle.name, handle.place)
+        async for rows in scan(self._ask(handle), plan.filter, make, plan.fetch.first, page=plan.page):
+            groups.add(rows)
+            self._dispatcher.gave(handle, len(rows))
+        return groups
 
     # Both
 
-    async def _page(self, rows: list[Row]) -> list[Row]:
-        """Apply threshold, order and page; fetch what each of them needs and what is shown."""
+    async def _page(self, ranking: Ranking | None, rows: list[Row]) -> list[Row]:
+        """Apply threshold, groups, rerank, order and page, fetching what each needs and what is shown."""
         plan = self._plan
         if plan.threshold is not None:
             rows = [row for row in rows if row.score is not None and row.score <= plan.threshold]
+        if self._paged:
+            return rows
         rows = await self._filled(rows, plan.fetch.order)
-        if plan.order:
-            rows = order_rows(rows, plan.order)
-        rows = rows[plan.offset : plan.needed]
-        return await self._filled(rows, plan.fetch.last)
+        if plan.aggregation is not None:
+            groups = Groups(plan.aggregation)
+            groups.add(rows)
+            return _group_page(groups, plan)
+        if plan.keep is not None:
+            rows = keep_groups(rows, plan.keep)
+        if plan.rerank is not None:
+            assert ranking is not None
+            page = await self._shown(await self._reranked(ranking, rows))
+            return order_rows(page, plan.order) if plan.order else page
+        return await self._shown(order_rows(rows, plan.order) if plan.order else rows)
+
+    async def _shown(self, rows: list[Row]) -> list[Row]:
+        """Cut the page and fetch what it shows; a row that is gone by now gives way to the next one."""
+        plan = self._plan
+        first = await self._filled(rows[plan.offset : plan.needed], plan.fetch.last)
+        if plan.limit is None:
+            return first
+        page, reached = first, plan.offset + plan.limit
+        while len(page) < plan.limit and reached < len(rows):
+            missing = plan.limit - len(page)
+            page = [*page, *await self._filled(rows[reached : reached + missing], plan.fetch.last)]
+            reached += missing
+        return page
+
+    async def _reranked(self, ranking: Ranking, rows: list[Row]) -> list[Row]:
+        """Re-order the best candidates by the strategy of RERANK BY; the rest stays behind them."""
+        rerank, fetch = self._plan.rerank, self._plan.fetch
+        assert rerank is not None
+        strategy = strategy_named(rerank.strategy)
+        if strategy is None:
+            raise ChromaSQLExecutionError(f"the rerank strategy {rerank.strategy} is no longer registered")
+        known = {*fetch.first, *fetch.score, *fetch.order}
+        head = await self._filled(rows[: rerank.candidates], [part for part in rerank.parts if part not in known])
+        request = RerankRequest(
+            rows=[
+                {
+                    "id": row.id,
+                    "_collection": row.collection,
+                    "score": row.score,
+                    "distance": row.distance,
+                    **{part: getattr(row, part) for part in rerank.parts},
+                }
+                for row in head
+            ],
+            text=next((query.text for query in _queries(ranking) if isinstance(query, TextQuery)), None),
+            vector=self._query_vector(ranking),
+            arguments=rerank.arguments,
+        )
+        scores = await self._dispatcher.off_loop(partial(_rerank_scores, strategy.rerank, request))
+        order = sorted(range(len(head)), key=lambda at: -scores[at])
+        return [*(head[at] for at in order), *rows[rerank.candidates :]]
+
+    def _query_vector(self, ranking: Ranking) -> list[float] | None:
+        """Return the vector of the only KNN, where it is the same for all collections."""
+        if len(ranking.leaves) > 1 or not isinstance(ranking.leaves[0], KnnLeaf):
+            return None
+        vectors = [vectors[ranking.leaves[0]] for vectors in self._vectors.values()]
+        return vectors[0] if vectors and all(vector == vectors[0] for vector in vectors) else None
 
     async def _filled(self, rows: list[Row], parts: Sequence[str]) -> list[Row]:
-        """Fetch parts of rows from the collections that own them; a row that is gone by now is left out."""
+        """Fetch parts of rows from the collections that own them; a row that is gone by now is left out, with a warning."""
         if not parts or not rows:
             return rows
         by_place: dict[int, list[Row]] = {}
@@ -244,9 +395,9 @@ class _Run:
         owners = [handle for handle in self._handles if handle.place in by_place]
 
         async def fetched(handle: Handle) -> dict[str, dict[str, Any]]:
-            return await by_ids(self._ask(handle), [row.id for row in by_place[handle.place]], parts)
+            return await by_ids(self._ask(handle), [row.id for row in by_place[handle.place]], parts, self._plan.page)
 
-        found = {handle.place: records for handle, records in await self._dispatcher.each(owners, fetched)}
+        found = {handle.place: records for handle, records in await self._dispatcher.each("fetch", owners, fetched)}
         self._dispatcher.require_some()
         kept: list[Row] = []
         for row in rows:
@@ -255,14 +406,83 @@ class _Run:
                 for part, value in record.items():
                     setattr(row, part, value)
                 kept.append(row)
+            elif row.place in found:
+                self._warnings.append(
+                    PlanWarning("record-gone", f"{row.id} was deleted from {row.collection} while the statement ran")
+                )
         return kept
+
+    async def _look_for_typos(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Sample some records where a metadata key seems to be in none, and warn of it if so."""
+        keys = suspicious_keys(self._plan, rows)
+        opened = [handle for handle in self._handles if handle.collection is not None]
+        if keys and opened:
+            sample = await self._dispatcher.spare(partial(self._sampled, opened[:_SAMPLED_COLLECTIONS]))
+            self._warnings.extend(warn_of_unknown(keys, sample or ()))
+
+    async def _sampled(self, handles: Sequence[Handle]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for handle in handles:
+            answer = await self._ask(handle)("get", include=["metadatas"], limit=_SAMPLE)
+            found.extend(metadata for metadata in answer["metadatas"] if metadata)
+        return found
 
     def _ask(self, handle: Handle) -> Ask:
         return partial(self._dispatcher.call, handle)
 
 
-def _vector(query: TextQuery | VectorQuery, embedded: Vectors) -> list[float]:
-    return embedded[query] if isinstance(query, TextQuery) else list(query.values)
+# Checks before the first query
+
+
+def _check_keys(plan: QueryPlan, leaves: Sequence[KnnLeaf]) -> None:
+    sparse = next((leaf.key for leaf in leaves if leaf.key != EMBEDDING_KEY), None)
+    if sparse is not None and plan.dialect == "distributed" and plan.search == "no":
+        raise ChromaSQLPlanningError(
+            f"KNN(.., key = {sparse}) goes by Chroma's Search API, which takes at most {MAX_RESULTS} candidates and one filter; "
+            "lower limit, or simplify WHERE"
+        )
+    if sparse is not None and plan.search == "no":
+        raise ChromaSQLPlanningError(
+            f"KNN(.., key = {sparse}) needs a sparse index, which this Chroma does not have; "
+            "BM25('words') ranks by keywords on any Chroma"
+        )
+
+
+def _check_spaces(plan: QueryPlan, opened: Sequence[Handle]) -> None:
+    """Refuse to merge distances that do not compare."""
+    spaces = _grouped({handle.name: handle.space for handle in opened})
+    wrong = {space: names for space, names in spaces.items() if plan.space is not None and space != plan.space}
+    if wrong:
+        space, names = next(iter(wrong.items()))
+        raise ChromaSQLPlanningError(
+            f"SIMILARITY {str(plan.space).upper()} is asked for, but {_listed(names)} measures {space}; "
+            "leave SIMILARITY out, or name collections of that space"
+        )
+    if plan.merge == "rrf":
+        return
+    dimensions = _grouped({handle.name: handle.dimension for handle in opened})
+    for what, groups in (("spaces", spaces), ("dimensions", dimensions)):
+        if len(groups) > 1:
+            told = "; ".join(f"{value}: {_listed(names)}" for value, names in groups.items())
+            raise ChromaSQLPlanningError(
+                f"distances of different {what} do not compare ({told}); "
+                "add WITH (merge = RRF) to merge by rank, or name collections that agree"
+            )
+
+
+def _comparable(opened: Sequence[Handle]) -> bool:
+    """Tell whether a distance in one collection compares with one in another."""
+    known = ({handle.name: handle.space for handle in opened}, {handle.name: handle.dimension for handle in opened})
+    return all(len(_grouped(each)) <= 1 for each in known)
+
+
+def _check_dimensions(handle: Handle, vectors: Iterable[list[float]]) -> None:
+    for vector in vectors:
+        if handle.dimension is not None and len(vector) != handle.dimension:
+            raise ChromaSQLPlanningError(
+                f"the query vector has {len(vector)} components, but collection {handle.name} holds vectors "
+                f"of {handle.dimension}; embed with the model that filled it"
+            )
 
 
 def _grouped(values: Mapping[str, Any]) -> dict[Any, list[str]]:
@@ -279,22 +499,74 @@ def _listed(names: Sequence[str]) -> str:
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
-def _check_dimensions(opened: Sequence[Handle], vectors: Mapping[str, list[list[float]]]) -> None:
-    for handle in opened:
-        for vector in vectors[handle.name]:
-            if handle.dimension is not None and len(vector) != handle.dimension:
-                raise ChromaSQLPlanningError(
-                    f"the query vector has {len(vector)} components, but collection {handle.name} holds vectors "
-                    f"of {handle.dimension}; embed with the model that filled it"
-                )
+# Pure steps
 
 
-def _project(rows: Sequence[Row], outputs: Sequence[Output]) -> list[dict[str, Any]]:
-    columns = [(output.name, _shown(output)) for output in outputs]
-    return [{name: read(row) for name, read in columns} for row in rows]
+def _vector(leaf: KnnLeaf, dense: Vectors, sparse: Mapping[tuple[TextQuery, str], Any]) -> Any:
+    """Return the query of a leaf: a list of floats, or a sparse vector in the form of the Search API."""
+    if isinstance(leaf.query, TextQuery):
+        return dense[leaf.query] if leaf.key == EMBEDDING_KEY else sparse[leaf.query, leaf.key]
+    return query_of(leaf)
 
 
-def _shown(output: Output) -> Callable[[Row], Any]:
+def _queries(ranking: Ranking) -> list[Any]:
+    return [TextQuery(" ".join(leaf.words)) if isinstance(leaf, Bm25Leaf) else leaf.query for leaf in ranking.leaves]
+
+
+async def _rerank_scores(rerank: Callable[[RerankRequest], Any], request: RerankRequest) -> list[float]:
+    """Call a strategy; a coroutine function on the loop, any other on a thread."""
+    try:
+        if inspect.iscoroutinefunction(rerank):
+            given = await rerank(request)
+        else:
+            given = await run_blocking(rerank, request)
+        scores = [float(score) for score in given]
+    except ChromaSQLError:
+        raise
+    except Exception as error:
+        failure = Failure(None, type(error).__name__, describe_exception(error))
+        raise ChromaSQLExecutionError("the rerank strategy failed", failures=[failure]) from error
+    if len(scores) != len(request.rows) or any(map(math.isnan, scores)):
+        raise ChromaSQLExecutionError(
+            f"the rerank strategy was given {len(request.rows)} rows and must return as many numbers"
+        )
+    return scores
+
+
+def _is_count(plan: QueryPlan) -> bool:
+    """Whether all that is asked for is how many records each collection holds."""
+    aggregation = plan.aggregation
+    assert aggregation is not None
+    return (
+        not plan.filter.restricts
+        and all(call.function == "COUNT" and call.column is None for call in aggregation.calls)
+        and all(key == Column("_collection") for key in aggregation.keys)
+    )
+
+
+def _group_page(groups: Groups, plan: QueryPlan) -> list[Row]:
+    rows = groups.rows()
+    if plan.order:
+        rows = order_rows(rows, plan.order)
+    if plan.distinct:
+        reads = [reader(output.column) for output in plan.outputs]
+        rows = list({tuple(group_key(read(row)) for read in reads): row for row in reversed(rows)}.values())[::-1]
+    return rows[plan.offset : plan.needed]
+
+
+def _project(rows: Sequence[Row], plan: QueryPlan, *, explain_rows: bool) -> list[dict[str, Any]]:
+    columns = [(output.name, _shown_value(output)) for output in plan.outputs]
+    projected = [{name: read(row) for name, read in columns} for row in rows]
+    if explain_rows and plan.rankings and plan.aggregation is None:
+        for shown, row in zip(projected, rows, strict=True):
+            shown[EXPLAIN_COLUMN] = {
+                "score": row.score,
+                "leaves": [None if hit is None else {"rank": hit.rank, "distance": hit.distance} for hit in row.hits],
+            }
+    return projected
+
+
+def _shown_value(output: Output) -> Callable[[Row], Any]:
     read = reader(output.column)
     if not output.without:
         return read

@@ -106,9 +106,7 @@ class _AfterLexer:
                 depth += 1
                 if depth > MAX_BRACKETS:
                     at = token.start_pos or 0
-                    raise ChromaSQLParseError(
-                        f"more than {MAX_BRACKETS} brackets are open here", span=Span(at, at + 1)
-                    )
+                    raise ChromaSQLParseError(f"more than {MAX_BRACKETS} brackets are open here", span=Span(at, at + 1))
             elif token.type in _CLOSING:
                 depth -= 1
             yield token

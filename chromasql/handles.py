@@ -1,17 +1,28 @@
-"""Opened collections: what is asked of them, and what is known of them without asking."""
+"""Opened collections: how they are asked, what an answer must look like, what is known of them without asking."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Handle", "awaitable_collection", "is_missing", "run_blocking"]
+from chromasql.errors import ChromaSQLExecutionError
+
+__all__ = [
+    "Handle",
+    "OwnFunction",
+    "awaitable_collection",
+    "cancel_all",
+    "check_answer",
+    "is_missing",
+    "run_blocking",
+]
 
 _THREADS = 4
 
@@ -28,8 +39,25 @@ async def run_blocking(function: Callable[..., Any], *args: Any, **kwargs: Any) 
     Chroma's embedded ``get`` and ``query`` release the GIL, so a few threads are enough. A cancelled caller does not
     wait for the function.
     """
-    value = await asyncio.get_running_loop().run_in_executor(_threads(), partial(function, *args, **kwargs))
+    call = partial(_call, function, args, kwargs)
+    value = await asyncio.get_running_loop().run_in_executor(_threads(), call)
     return await value if inspect.isawaitable(value) else value
+
+
+def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as error:
+        # No future can carry it: whoever waits would wait for ever.
+        raise RuntimeError("StopIteration was raised") from error
+
+
+async def cancel_all(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancel those tasks that still run and wait until they have ended, so that none outlives the statement."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Threaded:
@@ -50,10 +78,51 @@ class _Threaded:
     async def count(self) -> Any:
         return await run_blocking(self._collection.count)
 
+    async def search(self, **arguments: Any) -> Any:
+        return await run_blocking(self._collection.search, **_searches(self._collection, arguments))
+
+
+class _Searching:
+    """An async collection of chromadb, whose ``search`` takes plain payloads."""
+
+    def __init__(self, collection: Any) -> None:
+        self._collection = collection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._collection, name)
+
+    async def search(self, **arguments: Any) -> Any:
+        return await self._collection.search(**_searches(self._collection, arguments))
+
+
+def _searches(collection: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Turn payloads into chromadb's own objects, where the collection is chromadb's."""
+    if not type(collection).__module__.startswith("chromadb."):
+        return arguments
+    from chromadb.api.types import ReadLevel
+    from chromadb.execution.expression.plan import Search
+
+    searches = [
+        Search(
+            where=payload["filter"],
+            rank=payload["rank"],
+            group_by=payload["group_by"] or None,
+            limit=payload["limit"],
+            select=payload["select"],
+        )
+        for payload in arguments["searches"]
+    ]
+    level = arguments.get("read_level")
+    return {"searches": searches} if level is None else {"searches": searches, "read_level": ReadLevel(level)}
+
 
 def awaitable_collection(collection: Any) -> Any:
     """Return the collection itself if its methods are coroutines, or else an async face of it."""
-    return collection if inspect.iscoroutinefunction(collection.query) else _Threaded(collection)
+    if not (callable(getattr(collection, "get", None)) and callable(getattr(collection, "query", None))):
+        raise TypeError(f"a {type(collection).__name__} is no collection: it has no get and query")
+    if not inspect.iscoroutinefunction(collection.query):
+        return _Threaded(collection)
+    return _Searching(collection) if type(collection).__module__.startswith("chromadb.") else collection
 
 
 def is_missing(error: BaseException) -> bool:
@@ -63,66 +132,177 @@ def is_missing(error: BaseException) -> bool:
     return isinstance(error, ValueError) and "does not exist" in str(error)
 
 
+def check_answer(method: str, arguments: Mapping[str, Any], answer: Any) -> None:
+    """
+    Refuse an answer that is not what Chroma's ``get``, ``query`` or ``count`` returns for these arguments.
+
+    The lists must line up and distances be finite. Values are not looked at one by one: what is read from them later
+    fails there.
+    """
+    if method == "count":
+        if type(answer) is not int or answer < 0:
+            raise _misshapen(method, "no number of records")
+        return
+    if not isinstance(answer, Mapping):
+        raise _misshapen(method, f"a {type(answer).__name__}, not a mapping")
+    if method == "search":
+        _check_search(arguments["searches"], answer)
+        return
+    columns = ["ids", *arguments["include"]]
+    lists = {name: answer.get(name) for name in columns}
+    if method == "get":
+        _check_lists(method, lists)
+        return
+    expected = len(arguments["query_embeddings"])
+    for name, values in lists.items():
+        if _length(values) != expected:
+            raise _misshapen(method, f"{name} that are not {expected} lists, one for each vector")
+    for at in range(expected):
+        _check_lists(method, {name: values[at] for name, values in lists.items() if values is not None})
+
+
+def _check_search(payloads: Sequence[Mapping[str, Any]], answer: Mapping[str, Any]) -> None:
+    columns: dict[str, Any] = {"ids": answer.get("ids"), "scores": answer.get("scores")}
+    for name, values in columns.items():
+        if _length(values) != len(payloads):
+            raise _misshapen("search", f"{name} that are not {len(payloads)} lists, one for each payload")
+    for at in range(len(payloads)):
+        _check_lists("search", {name: values[at] for name, values in columns.items()})
+
+
+def _check_lists(method: str, lists: Mapping[str, Any]) -> None:
+    ids = lists["ids"]
+    if _length(ids) is None or not all(isinstance(each, str) for each in ids):
+        raise _misshapen(method, "no list of ids")
+    for name, values in lists.items():
+        if _length(values) != len(ids):
+            raise _misshapen(method, f"{name} that do not line up with its {len(ids)} ids")
+    if not all(_is_finite(distance) for distance in lists.get("distances", ())):
+        raise _misshapen(method, "distances that are not finite numbers")
+
+
+def _length(values: Any) -> int | None:
+    return None if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__") else len(values)
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except TypeError:
+        return False
+
+
+def _misshapen(method: str, what: str) -> ChromaSQLExecutionError:
+    return ChromaSQLExecutionError(f"{method} answered with {what}")
+
+
+class OwnFunction(NamedTuple):
+    """
+    The embedding function that a collection brings along.
+
+    ``key`` is equal for equal functions; ``name`` is for people; ``build`` makes it.
+    """
+
+    key: str
+    name: str
+    build: Callable[[], Any]
+
+
 @dataclass(slots=True)
 class Handle:
-    """One collection of a statement; ``place`` is its position there, on which ties break last."""
+    """
+    One collection of a statement; ``place`` is its position there, on which ties break last.
+
+    What is known of it without asking is read when it is opened: ``space`` is its distance function, l2, cosine or ip;
+    ``dimension`` the number of components of its vectors. Each is None where the collection is empty or does not say.
+    """
 
     name: str
     place: int
     collection: Any = None
     refreshed: bool = False
+    space: str | None = field(default=None, init=False)
+    dimension: int | None = field(default=None, init=False)
+    embedding_function: OwnFunction | None = field(default=None, init=False)
+
+    def sparse_function(self, key: str) -> OwnFunction | None:
+        """Return the embedding function of a sparse index, or None where the schema of the collection has none."""
+        return _sparse_function(getattr(self.collection, "schema", None), key)
 
     def opened(self, collection: Any) -> None:
         """Take the collection that the provider gave."""
         self.collection = awaitable_collection(collection)
+        configuration = _mapping(getattr(collection, "configuration_json", None))
+        self.space = _space(configuration, _mapping(getattr(collection, "metadata", None)))
+        self.dimension = _dimension(collection)
+        self.embedding_function = _embedding_function(configuration, getattr(collection, "_embedding_function", None))
 
     @property
-    def space(self) -> str | None:
-        """The distance function, l2, cosine or ip; None where the collection does not say."""
-        configuration = self._configuration()
-        for index in ("hnsw", "spann"):
-            space = (configuration.get(index) or {}).get("space")
-            if isinstance(space, str):
-                return space
-        metadata = getattr(self.collection, "metadata", None)
-        legacy = metadata.get("hnsw:space") if isinstance(metadata, Mapping) else None
-        return legacy if isinstance(legacy, str) else None
-
-    @property
-    def dimension(self) -> int | None:
-        """The number of components of its vectors; None where it is empty or does not say."""
-        for holder in (self.collection, getattr(self.collection, "_model", None)):
-            dimension = getattr(holder, "dimension", None)
-            if isinstance(dimension, int):
-                return dimension
-        return None
-
-    @property
-    def embedding_function(self) -> tuple[str, Callable[[], Any]] | None:
-        """
-        The collection's own embedding function: a name that is equal for equal functions, and a way to get it.
-
-        None where the collection has none.
-        """
-        given = getattr(self.collection, "_embedding_function", None)
-        config = self._configuration().get("embedding_function")
-        known = isinstance(config, Mapping) and config.get("type") == "known"
-        if known:
-            return json.dumps([config["name"], config.get("config")], sort_keys=True), partial(_build, dict(config))
-        if given is not None and type(given).__name__ != "DefaultEmbeddingFunction":
-            return f"{type(given).__qualname__} {id(given)}", lambda: given
-        return None
-
-    def _configuration(self) -> Mapping[str, Any]:
-        configuration = getattr(self.collection, "configuration_json", None)
-        return configuration if isinstance(configuration, Mapping) else {}
+    def facts(self) -> tuple[str | None, int | None, str | None]:
+        """What a statement relies on: space, dimension and the key of the embedding function."""
+        own = self.embedding_function
+        return self.space, self.dimension, None if own is None else own.key
 
 
-def _build(config: Mapping[str, Any]) -> Any:
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _space(configuration: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | None:
+    named = [_mapping(configuration.get(index)).get("space") for index in ("hnsw", "spann")]
+    return next((space for space in (*named, metadata.get("hnsw:space")) if isinstance(space, str)), None)
+
+
+def _dimension(collection: Any) -> int | None:
+    for holder in (collection, getattr(collection, "_model", None)):
+        dimension = getattr(holder, "dimension", None)
+        if isinstance(dimension, int):
+            return dimension
+    return None
+
+
+def _embedding_function(configuration: Mapping[str, Any], given: Any) -> OwnFunction | None:
+    config = _mapping(configuration.get("embedding_function"))
+    name = config.get("name")
+    if config.get("type") == "known" and isinstance(name, str):
+        settings = _mapping(config.get("config"))
+        key = json.dumps([name, settings], sort_keys=True, default=repr)
+        return OwnFunction(key, name, partial(_build, name, settings))
+    if given is not None and type(given).__name__ != "DefaultEmbeddingFunction":
+        name = type(given).__qualname__
+        return OwnFunction(f"{name} {id(given)}", name, lambda: given)
+    return None
+
+
+def _build(name: str, settings: Mapping[str, Any]) -> Any:
     """Build an embedding function that Chroma stored by name."""
     from chromadb.utils.embedding_functions import known_embedding_functions
 
-    name = config["name"]
     if name not in known_embedding_functions:
         raise LookupError(f"its embedding function {name} is not registered with chromadb here")
-    return known_embedding_functions[name].build_from_config(dict(config.get("config") or {}))
+    return known_embedding_functions[name].build_from_config(dict(settings))
+
+
+def _sparse_function(schema: Any, key: str) -> OwnFunction | None:
+    """Read the embedding function of a sparse index from a schema, chromadb's object or the JSON of a server."""
+    if schema is not None and not isinstance(schema, Mapping):
+        schema = schema.serialize_to_json()
+    config: Any = schema
+    for step in ("keys", key, "sparse_vector", "sparse_vector_index", "config", "embedding_function"):
+        config = _mapping(config).get(step)
+    config = _mapping(config)
+    name = config.get("name")
+    if config.get("type") != "known" or not isinstance(name, str):
+        return None
+    settings = _mapping(config.get("config"))
+    return OwnFunction(
+        json.dumps([name, settings], sort_keys=True, default=repr), name, partial(_build_sparse, name, settings)
+    )
+
+
+def _build_sparse(name: str, settings: Mapping[str, Any]) -> Any:
+    from chromadb.utils.embedding_functions import sparse_known_embedding_functions
+
+    if name not in sparse_known_embedding_functions:
+        raise LookupError(f"its sparse embedding function {name} is not registered with chromadb here")
+    return sparse_known_embedding_functions[name].build_from_config(dict(settings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
@@ -16,10 +17,12 @@ RRF_K = 60
 """The constant of reciprocal rank fusion, from Cormack, Clarke and Buettcher (SIGIR 2009)."""
 
 
-def nearness(row: Row) -> tuple[float, str, int]:
-    """The order of ranked rows: lower score first, ties by id, then by the collection's place."""
-    assert row.score is not None
-    return row.score, row.id, row.place
+def nearness(row: Row) -> tuple[bool, float, str, int]:
+    """Return the key of ranked rows: lower score first, NaN and NULL last, ties by id, then by the collection's place."""
+    score = row.score
+    if score is None or score != score:  # noqa: PLR0124 - only NaN differs from itself
+        return True, 0.0, row.id, row.place
+    return False, score, row.id, row.place
 
 
 def merge_by_distance(lists: Sequence[Sequence[Row]], count: int) -> list[Row]:
@@ -27,28 +30,30 @@ def merge_by_distance(lists: Sequence[Sequence[Row]], count: int) -> list[Row]:
     return list(islice(heapq.merge(*lists, key=nearness), count))
 
 
-def merge_by_rank(lists: Sequence[Sequence[Row]], count: int) -> list[Row]:
+def merge_by_rank(lists: Sequence[Sequence[Row]], count: int, *, comparable: bool) -> list[Row]:
     """
     Fuse lists by reciprocal rank: the score of an id is the sum of -1 / (60 + rank) over the lists that hold it.
 
-    Ranks count from 0. An id found in several lists is one row, the one that stands highest; equal scores go by distance.
+    Ranks count from 0. An id found in several lists is one row, the one that stands highest. Ties go by distance where
+    the distances of the lists are ``comparable``, then by id. The sum is rounded once, so that the order of the lists
+    cannot break a tie.
     """
-    scores: dict[str, float] = {}
-    best: dict[str, tuple[int, float, int, Row]] = {}
+    ranks: dict[str, list[int]] = {}
+    best: dict[str, tuple[tuple[int, float, int], Row]] = {}
     for rows in lists:
         for rank, row in enumerate(rows):
-            scores[row.id] = scores.get(row.id, 0.0) - 1 / (RRF_K + rank)
-            here = (rank, _or_infinite(row.distance), row.place, row)
-            if row.id not in best or here[:3] < best[row.id][:3]:
-                best[row.id] = here
-    for row_id, (*_, row) in best.items():
-        row.score = scores[row_id]
-    fused = (row for *_, row in best.values())
-    return heapq.nsmallest(count, fused, key=lambda row: (row.score, _or_infinite(row.distance), row.id, row.place))
+            ranks.setdefault(row.id, []).append(rank)
+            stands = (rank, _distance(row) if comparable else 0.0, row.place)
+            if row.id not in best or stands < best[row.id][0]:
+                best[row.id] = stands, row
+    for row_id, (_, row) in best.items():
+        row.score = -math.fsum(1 / (RRF_K + rank) for rank in ranks[row_id])
+    ordered = sorted(best.values(), key=lambda each: (each[1].score, each[0][1], each[1].id))
+    return [row for _, row in ordered[:count]]
 
 
-def _or_infinite(distance: float | None) -> float:
-    return float("inf") if distance is None else distance
+def _distance(row: Row) -> float:
+    return math.inf if row.distance is None else row.distance
 
 
 _KINDS = {bool: 0, int: 1, float: 1, str: 2}
@@ -79,5 +84,3 @@ def order_rows(rows: Iterable[Row], keys: Sequence[OrderKey], limit: int | None 
 
 def _keyed(read: Callable[[Row], Any]) -> Callable[[Row], tuple[int, Any]]:
     return lambda row: sort_key(read(row))
-
-

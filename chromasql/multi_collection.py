@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from chromasql import ast
-from chromasql.analysis import bind_parameters
+from chromasql.analysis import bind_parameters, share_parameters
 from chromasql.catalogue import describe_collection, show_collections
-from chromasql.dispatcher import Dispatcher
+from chromasql.dialects import detect_dialect, known_dialect, remember_dialect
+from chromasql.dispatcher import Dispatcher, HandleChanged
 from chromasql.errors import (
     ChromaSQLError,
     ChromaSQLExecutionError,
@@ -19,10 +23,11 @@ from chromasql.errors import (
     describe_exception,
     near_names,
 )
-from chromasql.executor import explained, run_plan
-from chromasql.parser import parse
+from chromasql.executor import analyzed, explained, run_plan
+from chromasql.handles import cancel_all
+from chromasql.parser import parse, parse_script
 from chromasql.plan import DescribePlan, QueryPlan, ShowPlan, StatementPlan
-from chromasql.planner import Settings, place_plan, plan_statement
+from chromasql.planner import LOCAL, Dialect, Settings, dialect_named, place_plan, plan_statement
 from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, EmbedFunction, RouteFunction
 from chromasql.regex import compile_regex, like_to_regex
 from chromasql.result import ExecutionResult
@@ -50,7 +55,7 @@ async def execute_multi_collection(
     n_results_per_collection: int | None = None,
     params: Parameters = None,
     on_error: str = "skip",
-    timeout: float | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 - the engine keeps it, and returns what was in time
     max_concurrency: int | None = None,
 ) -> ExecutionResult:
     """
@@ -88,53 +93,139 @@ class Engine:
         embed_fn: EmbedFunction | None = None,
         settings: Settings | None = None,
         max_concurrency: int | None = None,
+        dialect: str | None = None,
         keep_raw: bool = False,
     ) -> None:
-        if max_concurrency is not None and max_concurrency < 1:
+        if max_concurrency is None:
+            max_concurrency = getattr(provider, "max_concurrency", None) or DEFAULT_CONCURRENCY
+        if type(max_concurrency) is not int or max_concurrency < 1:
             raise ChromaSQLPlanningError(f"max_concurrency takes a whole number of at least 1, not {max_concurrency!r}")
+        route = getattr(router, "route", router)
+        if route is not None and not callable(route):
+            raise ChromaSQLPlanningError(
+                f"a {type(router).__name__} is no router; give a function of the query, or an object with route(query)"
+            )
+        if not (hasattr(provider, "get_collection") and hasattr(provider, "list_collection_names")):
+            raise ChromaSQLPlanningError(
+                f"a {type(provider).__name__} is no provider of collections: it has no get_collection and "
+                "list_collection_names; wrap a chromadb client in SimpleAsyncClientAdapter"
+            )
         self._provider = provider
-        self._router = router
+        self._route = route
         self._embed_fn = embed_fn
         self._settings = settings or Settings()
-        self._concurrency = max_concurrency or getattr(provider, "max_concurrency", None) or DEFAULT_CONCURRENCY
+        self._concurrency = max_concurrency
         self._keep_raw = keep_raw
+        self._dialect = None if dialect is None else dialect_named(dialect)
 
-    async def execute(self, statement: str | ast.Statement, params: Parameters = None) -> ExecutionResult:
-        """Run one statement."""
+    async def execute(
+        self,
+        statement: str | ast.Statement,
+        params: Parameters = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the engine keeps it, and returns what was in time
+        explain_rows: bool = False,
+    ) -> ExecutionResult:
+        """
+        Run one statement; ``timeout`` in seconds stands in for that of the settings.
+
+        With ``explain_rows`` the rows of a ranked statement show how they came to their score.
+        """
+        if not isinstance(statement, str | ast.Statement):
+            raise ChromaSQLPlanningError(
+                f"a statement is text, or the tree that parse returns, not a {type(statement).__name__}"
+            )
+        settings = self._settings if timeout is None else dataclasses.replace(self._settings, timeout=timeout)
         parsed = parse(statement) if isinstance(statement, str) else statement
         bound = bind_parameters(parsed, params)
-        plan = await self._placed(bound, plan_statement(bound, settings=self._settings))
+        plan = plan_statement(bound, settings=settings)
+        dispatcher = self._dispatcher(plan, bound, settings)
+        placed = await self._placed(bound, plan, dispatcher)
+        try:
+            return await self._run(placed, dispatcher, explain_rows=explain_rows)
+        except ChromaSQLRoutingError:
+            raise
+        except (HandleChanged, ChromaSQLPlanningError):
+            # What was known of a collection was out of date, or may have been where the statement was refused for it.
+            dispatcher = dispatcher.renewed()
+        try:
+            return await self._run(placed, dispatcher, explain_rows=explain_rows)
+        except HandleChanged as changed:
+            raise ChromaSQLExecutionError(f"{changed} while it was asked; ask again") from changed
+
+    async def execute_many(
+        self,
+        script: str,
+        params: Parameters = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as for one statement
+    ) -> list[ExecutionResult]:
+        """
+        Run the statements of a script at once and return their results in order.
+
+        Named parameters are shared: each statement takes those that it names, and one that none names is an error.
+        Positional ones are of one statement. The first error ends the others.
+        """
+        statements = parse_script(script)
+        shares = share_parameters(statements, params)
+        work = [
+            asyncio.ensure_future(self.execute(statement, share, timeout=timeout))
+            for statement, share in zip(statements, shares, strict=True)
+        ]
+        try:
+            return await asyncio.gather(*work)
+        finally:
+            await cancel_all(work)
+
+    async def _run(self, plan: StatementPlan, dispatcher: Dispatcher, *, explain_rows: bool) -> ExecutionResult:
         match plan:
             case QueryPlan(explain="plan"):
                 return explained(plan)
             case QueryPlan():
-                return await run_plan(plan, self._dispatcher(plan, bound), self._embed_fn)
+                result = await run_plan(plan, dispatcher, self._embed_fn, explain_rows=explain_rows)
+                return analyzed(result) if plan.explain == "analyze" else result
             case ShowPlan():
-                return await show_collections(plan, await self._names(), self._dispatcher(plan, bound))
+                return await show_collections(plan, await dispatcher.off_loop(self._names), dispatcher)
             case DescribePlan():
-                return await describe_collection(plan, self._dispatcher(plan, bound))
+                return await describe_collection(plan, dispatcher)
 
-    async def _placed(self, statement: ast.Statement, plan: StatementPlan) -> StatementPlan:
+    async def _placed(self, statement: ast.Statement, plan: StatementPlan, dispatcher: Dispatcher) -> StatementPlan:
         if not isinstance(statement, ast.Query) or not isinstance(plan, QueryPlan):
             return plan
-        if plan.explain == "analyze":
-            raise ChromaSQLPlanningError("EXPLAIN ANALYZE is not executed yet; EXPLAIN shows the plan")
-        if self._router is None:
-            names = await self._from_sources(statement)
-            return place_plan(plan, names, "FROM")
-        routed = await self._routed(statement)
-        if routed is None:
-            return place_plan(plan, await self._names(), "the router, which asks all")
-        return place_plan(plan, list(dict.fromkeys(routed)), "the router")
+        names, route = await dispatcher.off_loop(partial(self._chosen, statement))
+        dialect = self._dialect
+        if dialect is None:
+            dialect = await dispatcher.off_loop(partial(self._detected, names))
+        return place_plan(plan, names, route, dialect=dialect)
 
-    def _dispatcher(self, plan: StatementPlan, statement: ast.Statement) -> Dispatcher:
+    async def _chosen(self, query: ast.Query) -> tuple[list[str], str]:
+        """Return the collections of a statement and who chose them."""
+        if self._route is None:
+            return await self._from_sources(query), "FROM"
+        routed = await self._routed(self._route, query)
+        return (await self._names(), "the router, which asks all") if routed is None else (routed, "the router")
+
+    async def _detected(self, names: Sequence[str]) -> Dialect:
+        """Return the dialect of the provider's Chroma, asking one collection the first time."""
+        known = known_dialect(self._provider)
+        if known is not None or not names:
+            return LOCAL if known is None else known
+        try:
+            collection = self._provider.get_collection(names[0])
+            found = await detect_dialect(await collection if inspect.isawaitable(collection) else collection)
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, the statement will meet it and say so
+            return LOCAL
+        remember_dialect(self._provider, found)
+        return found
+
+    def _dispatcher(self, plan: StatementPlan, statement: ast.Statement, settings: Settings) -> Dispatcher:
         return Dispatcher(
             self._provider.get_collection,
             forget=getattr(self._provider, "forget_collection", None),
-            missing=None if self._router is not None else _NoSuchCollection(statement, self._names),
+            missing=None if self._route is not None else _NoSuchCollection(statement, self._names),
             concurrency=self._concurrency,
-            timeout=plan.timeout if isinstance(plan, QueryPlan) else self._settings.timeout,
-            on_error=plan.on_error if isinstance(plan, QueryPlan) else self._settings.on_error,
+            timeout=plan.timeout if isinstance(plan, QueryPlan) else settings.timeout,
+            on_error=plan.on_error if isinstance(plan, QueryPlan) else settings.on_error,
             keep_raw=self._keep_raw,
         )
 
@@ -142,39 +233,32 @@ class Engine:
 
     async def _names(self) -> list[str]:
         try:
-            listed = await self._provider.list_collection_names()
+            return _checked_names(await self._provider.list_collection_names())
+        except ChromaSQLPlanningError:
+            raise
         except Exception as error:
-            if isinstance(error, ChromaSQLPlanningError):
-                raise
             raise ChromaSQLExecutionError(
                 "the names of the collections cannot be listed",
                 failures=[Failure(None, type(error).__name__, describe_exception(error))],
             ) from error
-        return list(dict.fromkeys(listed))
 
-    async def _routed(self, query: ast.Query) -> Sequence[str] | None:
-        route = getattr(self._router, "route", self._router)
-        assert callable(route)
+    async def _routed(self, route: RouteFunction, query: ast.Query) -> list[str] | None:
         try:
-            names = route(query)
+            names: Any = route(query)
             if inspect.isawaitable(names):
                 names = await names
+            return None if names is None else _checked_names(names)
         except ChromaSQLError as error:
             raise error.located_in(query.source_text or "") from error.__cause__
+        except _NamesError as error:
+            raise ChromaSQLRoutingError(f"a router returns names or None, and this one returned {error}") from None
         except Exception as error:
             raise ChromaSQLRoutingError(f"the router failed: {describe_exception(error)}") from error
-        if isinstance(names, str) or not (names is None or isinstance(names, Sequence | set | frozenset)):
-            raise ChromaSQLRoutingError(
-                f"a router returns a list of names or None, and this one returned {type(names).__name__}"
-            )
-        return sorted(names) if isinstance(names, set | frozenset) else names
 
     async def _from_sources(self, query: ast.Query) -> list[str]:
         """Return the collections that FROM names, in its order, patterns by name."""
-        if not any(source.is_pattern for source in (*query.sources, *query.excluded)):
-            excluded = {source.name for source in query.excluded}
-            return list(dict.fromkeys(str(each.name) for each in query.sources if each.name not in excluded))
-        known = sorted(await self._names())
+        named = [*query.sources, *query.excluded]
+        known = sorted(await self._names()) if any(source.is_pattern for source in named) else []
         left_out = {name for source in query.excluded for name in _matching(source, known)}
         found: dict[str, None] = {}
         for source in query.sources:
@@ -182,17 +266,38 @@ class Engine:
             if not names:
                 raise _no_match(source, known, query.source_text)
             found.update(dict.fromkeys(names))
-        return [name for name in found if name not in left_out]
+        left = [name for name in found if name not in left_out]
+        if not left:
+            raise ChromaSQLRoutingError(
+                f"EXCEPT leaves no collection of {', '.join(list(found)[:5])}",
+                source=query.source_text,
+                span=query.excluded[0].span,
+            )
+        return left
+
+
+class _NamesError(TypeError):
+    """What should be names of collections is something else."""
+
+
+def _checked_names(names: Any) -> list[str]:
+    """Return names of collections, each once; those of a set, which has no order, are sorted."""
+    if isinstance(names, str) or not isinstance(names, Sequence | set | frozenset):
+        raise _NamesError(f"a {type(names).__name__}, not a list of names")
+    wrong = next((name for name in names if not isinstance(name, str)), None)
+    if wrong is not None or None in names:
+        raise _NamesError(f"a list that holds {wrong!r}, which is no name")
+    return sorted(names) if isinstance(names, set | frozenset) else list(dict.fromkeys(names))
 
 
 class _NoSuchCollection:
-    """Makes the error for a name after FROM that does not exist."""
+    """Makes the error for a name after FROM that does not exist; one that a pattern stood for is gone since."""
 
     def __init__(self, statement: ast.Statement, names: Callable[[], Any]) -> None:
         self._statement = statement
         self._names = names
 
-    async def __call__(self, name: str) -> ChromaSQLRoutingError:
+    async def __call__(self, name: str) -> ChromaSQLRoutingError | None:
         match self._statement:
             case ast.Query(sources=sources):
                 source = next((each for each in sources if each.name == name), None)
@@ -201,7 +306,7 @@ class _NoSuchCollection:
             case _:
                 source = None
         if source is None:
-            return ChromaSQLRoutingError(f"there is no collection {name} any more; it was deleted just now")
+            return None
         try:
             known = await self._names()
         except ChromaSQLExecutionError:
@@ -220,9 +325,6 @@ def _matching(source: ast.Source, known: Sequence[str]) -> list[str]:
 def _no_match(source: ast.Source, known: Sequence[str], text: str | None) -> ChromaSQLRoutingError:
     name = str(source.name)
     near = near_names(name.replace("*", ""), known)
-    if source.is_pattern:
-        message = f"no collection matches {name}"
-    else:
-        message = f"there is no collection {name}"
+    message = f"no collection matches {name}" if source.is_pattern else f"there is no collection {name}"
     some = f"; there are {', '.join(sorted(known)[:5])}" if known else "; there is none at all"
     return ChromaSQLRoutingError(message + (near or some), source=text, span=source.span)

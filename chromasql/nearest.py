@@ -20,7 +20,7 @@ from chromasql.predicate import compile_condition
 from chromasql.rows import Row
 from chromasql.scan import PAGE, Ask, MakeRow, checked_parts, fill_rows, include, request, scan
 
-__all__ = ["Search", "nearest"]
+__all__ = ["Search", "best_rows", "nearest"]
 
 _GROWTH = 4
 _FIRST_WIDE = 64
@@ -31,7 +31,8 @@ class Search:
     """
     What is wanted of one collection: the ``wanted`` nearest records of each vector, with ``parts``.
 
-    ``method`` is how candidates are found (`chromasql.plan.QueryPlan`), ``space`` the collection's distance function.
+    ``method`` is how candidates are found (`chromasql.plan.QueryPlan`), ``space`` the collection's distance function,
+    ``page`` how many records one request returns at most.
     """
 
     filter: Filter
@@ -39,6 +40,7 @@ class Search:
     wanted: int
     parts: tuple[str, ...]
     space: str
+    page: int = PAGE
 
 
 async def nearest(ask: Ask, search: Search, vectors: Sequence[list[float]], make: MakeRow) -> list[list[Row]]:
@@ -60,7 +62,7 @@ async def _by_query(ask: Ask, search: Search, vectors: Sequence[list[float]], ma
         lists = await _query(ask, search, piece, vectors, search.wanted + 1, make)
         for at, rows in enumerate(lists):
             found[at].extend(await _untied(ask, search, piece, vectors[at], rows, make))
-    nearest_rows = [_best(rows, search.wanted) for rows in found]
+    nearest_rows = [best_rows(rows, search.wanted) for rows in found]
     short = [at for at, rows in enumerate(nearest_rows) if len(rows) < search.wanted]
     if short and await _may_miss(ask, search, min(len(nearest_rows[at]) for at in short)):
         ids = await _matching(ask, search, make)
@@ -91,13 +93,13 @@ async def _by_widening(ask: Ask, search: Search, vector: list[float], make: Make
             # What lies at the far end may be cut in the middle of a tie.
             whole = rows if len(rows) < count else [row for row in rows if row.distance != rows[-1].distance]
             found.extend(row for row in whole if passes(row))
-        best = _best(found, search.wanted)
+        best = best_rows(found, search.wanted)
         if len(best) == search.wanted:
             return best
-        if ended or count >= PAGE:
+        if ended or count >= search.page:
             (resolved,) = await _by_resolving(ask, search, [vector], make)
             return resolved
-        count = min(count * _GROWTH, PAGE)
+        count = min(count * _GROWTH, search.page)
 
 
 async def _by_resolving(ask: Ask, search: Search, vectors: Sequence[list[float]], make: MakeRow) -> list[list[Row]]:
@@ -105,13 +107,13 @@ async def _by_resolving(ask: Ask, search: Search, vectors: Sequence[list[float]]
     matching = await _matching(ask, search, make)
     ids = list(matching)
     found: list[list[Row]] = [[] for _ in vectors]
-    for start in range(0, len(ids), PAGE):
-        piece = Piece(ids=tuple(ids[start : start + PAGE]))
+    for start in range(0, len(ids), search.page):
+        piece = Piece(ids=tuple(ids[start : start + search.page]))
         count = min(search.wanted + 1, len(piece.ids or ()))
         lists = await _query(ask, search, piece, vectors, count, make)
         for at, rows in enumerate(lists):
             found[at].extend(await _untied(ask, search, piece, vectors[at], rows, make))
-    best = [_best(rows, search.wanted) for rows in found]
+    best = [best_rows(rows, search.wanted) for rows in found]
     return [
         await _completed(ask, search, vector, rows, matching) if len(rows) < search.wanted else rows
         for vector, rows in zip(vectors, best, strict=True)
@@ -119,7 +121,9 @@ async def _by_resolving(ask: Ask, search: Search, vectors: Sequence[list[float]]
 
 
 async def _matching(ask: Ask, search: Search, make: MakeRow) -> dict[str, Row]:
-    return {row.id: row async for rows in scan(ask, search.filter, make, search.parts) for row in rows}
+    return {
+        row.id: row async for rows in scan(ask, search.filter, make, search.parts, page=search.page) for row in rows
+    }
 
 
 async def _completed(
@@ -129,8 +133,8 @@ async def _completed(
     known = {row.id for row in rows}
     missing = [row for row in matching.values() if row.id not in known]
     added: list[Row] = []
-    for at in range(0, len(missing), PAGE):
-        page = {row.id: row for row in missing[at : at + PAGE]}
+    for at in range(0, len(missing), search.page):
+        page = {row.id: row for row in missing[at : at + search.page]}
         answer = await ask("get", ids=list(page), include=["embeddings"])
         if len(answer["ids"]):
             measured = distances(search.space, vector, answer["embeddings"])
@@ -138,7 +142,7 @@ async def _completed(
                 row = page[row_id]
                 row.distance = row.score = distance
                 added.append(row)
-    return _best([*rows, *added], search.wanted)
+    return best_rows([*rows, *added], search.wanted)
 
 
 async def _untied(
@@ -175,7 +179,7 @@ def _rows_of(answer: Mapping[str, Any], at: int, parts: Sequence[str], make: Mak
     return rows
 
 
-def _best(rows: Sequence[Row], count: int) -> list[Row]:
+def best_rows(rows: Sequence[Row], count: int) -> list[Row]:
     """Return the nearest rows, each id once, sorted by distance and then by id."""
     ordered = sorted(rows, key=lambda row: (row.distance, row.id))
     return [next(same) for _, same in groupby(ordered, key=lambda row: row.id)][:count]

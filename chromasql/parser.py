@@ -121,8 +121,8 @@ class _Spanning:
         def build(children: list[Any]) -> Any:
             first = next(filter(_is_present, children))
             last = next(filter(_is_present, reversed(children)))
-            start = first.start_pos if isinstance(first, str) else first.span[0]
-            end = last.end_pos if isinstance(last, str) else last.span[1]
+            start = first.start_pos if isinstance(first, str) else first.span[0]  # type: ignore[attr-defined]
+            end = last.end_pos if isinstance(last, str) else last.span[1]  # type: ignore[attr-defined]
             return method(Span(start, end), *children)
 
         return build
@@ -170,9 +170,7 @@ _ESCAPES = {
     "t": "\t",
     "v": "\v",
 }
-_ESCAPE = re.compile(
-    r"\\(N\{[^}]*\}|U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{1,3}|[\s\S])|''|\"\""
-)
+_ESCAPE = re.compile(r"\\(N\{[^}]*\}|U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{1,3}|[\s\S])|''|\"\"")
 
 
 def _string(token: Token) -> str:
@@ -245,9 +243,7 @@ def _parameter_key(token: Token) -> str | int:
 # What the builder checks
 
 
-def _arguments(
-    arguments: Iterable[ast.Argument], known: Sequence[str], where: str
-) -> dict[str, ast.Argument]:
+def _arguments(arguments: Iterable[ast.Argument], known: Sequence[str], where: str) -> dict[str, ast.Argument]:
     found: dict[str, ast.Argument] = {}
     for argument in arguments:
         if argument.name not in known:
@@ -307,9 +303,7 @@ class _Builder:
         query: ast.Query = rest[-1]
         return dataclasses.replace(query, explain="ANALYZE" if len(rest) > 1 else "PLAN", span=span)
 
-    def show_collections(
-        self, span: Span, _show: Token, _collections: Token, *clauses: _Clause
-    ) -> ast.ShowCollections:
+    def show_collections(self, span: Span, _show: Token, _collections: Token, *clauses: _Clause) -> ast.ShowCollections:
         return ast.ShowCollections(span=span, **_fields(clauses))
 
     def like_names(self, span: Span, _like: Token, pattern: ast.Value) -> _Clause:
@@ -327,8 +321,7 @@ class _Builder:
         if "embedding" in fields and "rank" in fields:
             second = [clause for clause in clauses if clause.keyword in ("USING EMBEDDING", "RANK BY")][1]
             raise ChromaSQLParseError(
-                "USING EMBEDDING and RANK BY in one statement; "
-                "USING EMBEDDING (TEXT 'q') is RANK BY KNN('q')",
+                "USING EMBEDDING and RANK BY in one statement; USING EMBEDDING (TEXT 'q') is RANK BY KNN('q')",
                 span=second.span,
             )
         if distinct:
@@ -343,9 +336,7 @@ class _Builder:
     def star(self, span: Span, _star: Token, *excluded: Any) -> ast.Star:
         return ast.Star(tuple(each for each in excluded if isinstance(each, ast.Field)), span=span)
 
-    def item(
-        self, span: Span, operand: ast.Operand, _as: Token | None, alias: Token | None
-    ) -> ast.ProjectionItem:
+    def item(self, span: Span, operand: ast.Operand, _as: Token | None, alias: Token | None) -> ast.ProjectionItem:
         return ast.ProjectionItem(operand, None if alias is None else _name(alias), span=span)
 
     def aggregate(self, span: Span, function: Token, *inside: Any) -> ast.Aggregate:
@@ -362,9 +353,7 @@ class _Builder:
         return ast.Aggregate(name, fields[0] if fields else None, distinct, span=span)
 
     def sources(self, span: Span, *parts: Any) -> _Sources:
-        at = next(
-            (index for index, part in enumerate(parts) if getattr(part, "type", None) == "EXCEPT"), len(parts)
-        )
+        at = next((index for index, part in enumerate(parts) if getattr(part, "type", None) == "EXCEPT"), len(parts))
         included = tuple(part for part in parts[:at] if isinstance(part, ast.Source))
         excluded = tuple(part for part in parts[at:] if isinstance(part, ast.Source))
         return _Sources(included, excluded, span)
@@ -379,9 +368,7 @@ class _Builder:
 
     # Embeddings
 
-    def using_batch(
-        self, span: Span, _using: Token, _embedding: Token, _batch: Token, *items: Any
-    ) -> _Clause:
+    def using_batch(self, span: Span, _using: Token, _embedding: Token, _batch: Token, *items: Any) -> _Clause:
         return _Clause("USING EMBEDDING", span, {"embedding": ast.EmbeddingBatch(_nodes(items), span=span)})
 
     def using_one(
@@ -454,9 +441,7 @@ class _Builder:
         elif isinstance(query, ast.Array | ast.SparseVector):
             query = ast.EmbeddingVector(_vector_of(query), span=query.span)
         elif isinstance(query, ast.Field):
-            raise ChromaSQLParseError(
-                f"KNN takes the query first: KNN('words', key = {query.name})", span=query.span
-            )
+            raise ChromaSQLParseError(f"KNN takes the query first: KNN('words', key = {query.name})", span=query.span)
         key = found["key"].value if "key" in found else None
         if isinstance(key, ast.Array | ast.SparseVector):
             raise ChromaSQLParseError("key takes the name of a field", span=key.span)
@@ -476,15 +461,13 @@ class _Builder:
 
     def rrf(self, span: Span, _rrf: Token, *parts: Any) -> ast.Rrf:
         found = _arguments((part for part in parts if isinstance(part, ast.Argument)), _RRF_ARGUMENTS, "RRF")
-        ranks = tuple(
-            part for part in parts if isinstance(part, ast.Node) and not isinstance(part, ast.Argument)
-        )
+        ranks = tuple(part for part in parts if isinstance(part, ast.Node) and not isinstance(part, ast.Argument))
         weights = found["weights"].value if "weights" in found else None
         if not (weights is None or isinstance(weights, ast.Array | ast.Parameter)):
             raise ChromaSQLParseError("weights takes a list of numbers, one for each rank", span=weights.span)
         if isinstance(weights, ast.Array) and len(weights.items) != len(ranks):
             raise ChromaSQLParseError(
-                f"RRF has {len(ranks)} ranks and {len(weights.items)} weights", span=weights.span
+                f"weights takes one number for each rank: {len(ranks)}, not {len(weights.items)}", span=weights.span
             )
         plain = {name: _plain(found, name) for name in _RRF_ARGUMENTS if name != "weights"}
         return ast.Rrf(ranks, weights=weights, span=span, **plain)  # type: ignore[arg-type]
@@ -589,9 +572,7 @@ class _Builder:
     def named_document_test(self, span: Span, name: Token, test: ast.Predicate) -> ast.Predicate:
         return self.text_test(span, _document(name), test)
 
-    def named_not_document_test(
-        self, span: Span, name: Token, _not: Token, test: ast.Predicate
-    ) -> ast.Predicate:
+    def named_not_document_test(self, span: Span, name: Token, _not: Token, test: ast.Predicate) -> ast.Predicate:
         return self.not_text_test(span, _document(name), _not, test)
 
     # Other clauses
@@ -608,9 +589,7 @@ class _Builder:
     def offset(self, span: Span, _offset: Token, count: ast.Value) -> _Clause:
         return _Clause("OFFSET", span, {"offset": _whole(count, "OFFSET")})
 
-    def threshold(
-        self, span: Span, _with: Token, _score: Token, _threshold: Token, bound: ast.Value
-    ) -> _Clause:
+    def threshold(self, span: Span, _with: Token, _score: Token, _threshold: Token, bound: ast.Value) -> _Clause:
         return _Clause("WITH SCORE THRESHOLD", span, {"score_threshold": bound})
 
     def group(self, span: Span, _group: Token, _by: Token, *parts: Any) -> _Clause:
@@ -684,9 +663,7 @@ class _Builder:
         for index, weight in zip(tokens[::2], tokens[1::2], strict=True):
             position = _number(index)
             if not isinstance(position, int):
-                raise ChromaSQLParseError(
-                    "an index of a sparse vector is a whole number", span=span_of(index)
-                )
+                raise ChromaSQLParseError("an index of a sparse vector is a whole number", span=span_of(index))
             items.append((position, weight))
         return ast.SparseVector(tuple(items), span=span)
 

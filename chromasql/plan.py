@@ -10,23 +10,42 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from chromasql.expressions import (
+    Arithmetic,
+    Constant,
+    Expression,
+    Fusion,
+    LeafValue,
+    MetadataValue,
+    ScalarFunction,
+)
+
 __all__ = [
     "ALWAYS",
+    "EMBEDDING_KEY",
     "NEVER",
+    "AggregateCall",
+    "Aggregation",
     "AllOf",
     "AnyOf",
+    "Bm25Leaf",
     "Column",
     "Condition",
     "DescribePlan",
     "Fetch",
     "Filter",
+    "Keep",
+    "KnnLeaf",
+    "Leaf",
     "OrderKey",
     "Output",
     "Piece",
     "PlanWarning",
     "QueryPlan",
     "Ranking",
+    "RerankPlan",
     "ShowPlan",
+    "SparseQuery",
     "StatementPlan",
     "Test",
     "TextQuery",
@@ -34,6 +53,9 @@ __all__ = [
     "columns_of",
     "plan_to_dict",
 ]
+
+EMBEDDING_KEY = "#embedding"
+"""Chroma's name for the dense embedding of a record."""
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -43,7 +65,7 @@ class Column:
     """
     A part of a record: id, document, metadata, embedding, uri, distance, score or _collection.
 
-    With a key it is one metadata value.
+    With a key it is one metadata value; ``group`` with a number is a value of an aggregated row.
     """
 
     part: str
@@ -158,10 +180,110 @@ class VectorQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
-    """One nearest-neighbour search."""
+class SparseQuery:
+    """A sparse vector: indices, ascending, and as many weights."""
 
-    query: TextQuery | VectorQuery
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KnnLeaf:
+    """
+    The records nearest to one query: ``limit`` of them over all collections.
+
+    ``default`` stands in for a record that is not among them; with ``optional`` such a record stays in the ranking, and
+    with ``return_rank`` the leaf gives positions from 0 rather than distances. ``key`` is ``#embedding`` or the metadata
+    key of a sparse index.
+    """
+
+    query: TextQuery | VectorQuery | SparseQuery
+    limit: int
+    key: str = EMBEDDING_KEY
+    default: float | None = None
+    return_rank: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bm25Leaf:
+    """
+    The documents that hold one of the words, best first by BM25, which is negated so that lower is better.
+
+    ``matching`` finds them under the statement's filter; ``counted`` finds all documents under it, for the statistics, or,
+    where ``subtracted``, the records without one, to be subtracted from all. The rest is as for `KnnLeaf`.
+    """
+
+    words: tuple[str, ...]
+    limit: int
+    matching: Filter = dataclasses.field(hash=False)
+    counted: Filter = dataclasses.field(hash=False)
+    subtracted: bool = False
+    k1: float = 1.2
+    b: float = 0.75
+    default: float | None = None
+    return_rank: bool = False
+    optional: bool = False
+
+
+Leaf: TypeAlias = KnnLeaf | Bm25Leaf
+
+
+_FIRST_LEAF = LeafValue(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Some leaves, and the expression over them whose value is the score; lower is better."""
+
+    leaves: tuple[Leaf, ...]
+    score: Expression = _FIRST_LEAF
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the score is the distance of one KNN."""
+        return self.score == _FIRST_LEAF and isinstance(self.leaves[0], KnnLeaf) and not self.leaves[0].return_rank
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """``GROUP BY keys KEEP count BY order``: of each group the first ones."""
+
+    keys: tuple[Column, ...]
+    count: int
+    order: tuple[OrderKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateCall:
+    """COUNT, SUM, AVG, MIN or MAX of a column; COUNT of no column counts records."""
+
+    function: str
+    column: Column | None
+    distinct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """
+    Groups by ``keys`` with their aggregates, where ``having`` is true.
+
+    Above it, columns are ``group.0``, ``group.1``, ..: the keys and then the aggregates, in their order.
+    """
+
+    keys: tuple[Column, ...]
+    calls: tuple[AggregateCall, ...] = ()
+    having: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RerankPlan:
+    """RERANK BY: the strategy re-orders the best ``candidates`` rows; ``arguments`` are as written."""
+
+    strategy: str
+    candidates: int
+    arguments: dict[str, Any]
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +300,12 @@ class Fetch:
     """
     Which parts of the records come when, each named once.
 
-    ``first`` comes with the candidates, ``order`` for the merged candidates before they are ordered, and ``last`` for
-    the rows of the page alone; ``reason`` says why.
+    ``first`` comes with the candidates, ``score`` for the merged candidates before the rank expression, ``order`` before
+    they are grouped and ordered, and ``last`` for the rows of the page alone; ``reason`` says why.
     """
 
     first: tuple[str, ...] = ()
+    score: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
     reason: str = ""
@@ -204,29 +327,41 @@ class QueryPlan:
     """
     All that is decided about a SELECT.
 
+    ``condition`` is its WHERE, and ``filter`` what becomes of it in the ``dialect`` of the Chroma that is asked, which returns
+    at most ``page`` records at a time. ``search`` says whether ``collection.search`` ranks: ``no``, ``leaves`` (each leaf by a
+    payload, fused here) or ``whole`` (the statement in one payload).
+
     ``collections`` is None until the plan is placed: it then runs on the one collection that it is given.
-    ``pool`` is the number of candidates that are ranked in all, ``per_collection`` how many each collection gives.
+    ``per_collection`` is how many candidates each collection gives to a leaf, where that is not the leaf's limit.
     ``candidates`` says how they are found: ``query`` asks the index with the filter, ``widen`` asks for more until
     enough of them pass the residual, ``resolve`` looks up the ids that pass first.
     """
 
     statement: str
     outputs: tuple[Output, ...]
+    condition: Condition = AllOf()
     filter: Filter = Filter()
     rankings: tuple[Ranking, ...] = ()
     batch: bool = False
     space: str | None = None
-    pool: int | None = None
     per_collection: int | None = None
     candidates: str = "query"
     merge: str = "distance"
     threshold: float | None = None
+    keep: Keep | None = None
+    rerank: RerankPlan | None = None
+    aggregation: Aggregation | None = None
+    distinct: bool = False
     order: tuple[OrderKey, ...] = ()
     limit: int | None = None
     offset: int = 0
     fetch: Fetch = Fetch()
     on_error: str = "skip"
     timeout: float | None = None
+    read_level: str | None = None
+    dialect: str = "local"
+    search: str = "no"
+    page: int = 10_000
     collections: tuple[str, ...] | None = None
     route: str = "the collection given"
     explain: str | None = None
@@ -291,9 +426,18 @@ def plan_to_dict(plan: StatementPlan) -> dict[str, Any]:
 _KINDS: dict[type, str] = {
     AllOf: "all",
     AnyOf: "any",
+    Arithmetic: "arithmetic",
+    Bm25Leaf: "bm25",
+    Constant: "constant",
     DescribePlan: "describe",
+    Fusion: "rrf",
+    KnnLeaf: "knn",
+    LeafValue: "leaf",
+    MetadataValue: "metadata",
     QueryPlan: "select",
+    ScalarFunction: "function",
     ShowPlan: "show",
+    SparseQuery: "sparse",
     Test: "test",
     TextQuery: "text",
     VectorQuery: "vector",

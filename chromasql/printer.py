@@ -243,13 +243,9 @@ def _rank(expression: ast.RankExpr, least: int = _SUM) -> str:
         case ast.Field():
             return _field(expression)
         case ast.Knn():
-            return _call(
-                "KNN", [_knn_query(expression.query)], expression, ("key", "limit", "default", "return_rank")
-            )
+            return _call("KNN", [_knn_query(expression.query)], expression, ("key", "limit", "default", "return_rank"))
         case ast.Bm25():
-            return _call(
-                "BM25", [_value(expression.query)], expression, ("limit", "default", "return_rank", "k1", "b")
-            )
+            return _call("BM25", [_value(expression.query)], expression, ("limit", "default", "return_rank", "k1", "b"))
         case ast.Rrf():
             ranks = [_rank(rank) for rank in expression.ranks]
             return _call("RRF", ranks, expression, ("k", "weights", "normalize", "default", "require_all"))
@@ -261,9 +257,7 @@ def _rank(expression: ast.RankExpr, least: int = _SUM) -> str:
             return _bracketed(f"{operator}{' ' if inner[0] in '+-' else ''}{inner}", _SIGNED, least)
         case ast.Binary(operator=operator, left=left, right=right):
             binding = _BINDING[operator]
-            return _bracketed(
-                f"{_rank(left, binding)} {operator} {_rank(right, binding + 1)}", binding, least
-            )
+            return _bracketed(f"{_rank(left, binding)} {operator} {_rank(right, binding + 1)}", binding, least)
         case _:
             assert_never(expression)
 
@@ -286,9 +280,7 @@ def _knn_query(query: ast.Embedding | ast.Parameter) -> str:
             assert_never(query)
 
 
-def _call(
-    function: str, positional: list[str], leaf: ast.Knn | ast.Bm25 | ast.Rrf, names: tuple[str, ...]
-) -> str:
+def _call(function: str, positional: list[str], leaf: ast.Knn | ast.Bm25 | ast.Rrf, names: tuple[str, ...]) -> str:
     named = ((name, getattr(leaf, name)) for name in names)
     shown = [f"{name} = {_any_value(value)}" for name, value in named if value is not None]
     return f"{function}({_listed([*positional, *shown])})"

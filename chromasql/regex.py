@@ -48,7 +48,12 @@ def check_regex(pattern: str) -> str | None:
             return f"{token} is not in Chroma's dialect; escape the characters one by one"
         if re.fullmatch(r"\\[1-9]", token):
             return f"{token} is a back-reference, which Chroma's linear-time engine does not have"
-    for mark, name in (("(?=", "look-ahead"), ("(?!", "look-ahead"), ("(?<=", "look-behind"), ("(?<!", "look-behind")):
+    for mark, name in (
+        ("(?=", "look-ahead"),
+        ("(?!", "look-ahead"),
+        ("(?<=", "look-behind"),
+        ("(?<!", "look-behind"),
+    ):
         if mark in re.sub(r"\\.|\[[^\]]*\]", "", pattern):
             return f"{mark} is a {name}, which Chroma's linear-time engine does not have"
     try:

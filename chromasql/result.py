@@ -9,7 +9,45 @@ from typing import Any
 from chromasql.errors import ChromaSQLExecutionError, Failure
 from chromasql.plan import PlanWarning, StatementPlan
 
-__all__ = ["ExecutionResult", "Outcome"]
+__all__ = ["ExecutionResult", "Outcome", "StepTiming", "Timings"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepTiming:
+    """
+    One step of a statement in one collection: how many requests, how many rows came, how long they took.
+
+    ``bytes`` is the size of the answers, where the adapter knows it.
+    """
+
+    step: str
+    calls: int
+    rows: int
+    milliseconds: float
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """
+    Where the time of a statement went, in milliseconds.
+
+    ``waiting`` is the time in which at least one request was under way, ``embedding`` that of the ``embedding_calls``, and
+    ``own`` the rest: what ChromaSQL itself took.
+    """
+
+    total: float
+    waiting: float = 0.0
+    embedding: float = 0.0
+    embedding_calls: int = 0
+
+    @property
+    def own(self) -> float:
+        """The time that ChromaSQL itself took."""
+        return max(0.0, self.total - self.waiting - self.embedding)
+
+
+_NO_TIME = Timings(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +64,9 @@ class Outcome:
     rows: int = 0
     calls: int = 0
     milliseconds: float = 0.0
+    retries: int = 0
     error: Failure | None = None
+    steps: tuple[StepTiming, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +88,12 @@ class ExecutionResult:
     warnings: tuple[PlanWarning, ...] = ()
     plan: StatementPlan | None = None
     explanation: str | None = None
-    milliseconds: float = 0.0
+    timings: Timings = _NO_TIME
+
+    @property
+    def milliseconds(self) -> float:
+        """How long the statement took, in milliseconds."""
+        return self.timings.total
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.rows)
@@ -72,5 +117,6 @@ class ExecutionResult:
             return self
         causes = [outcome.error for outcome in self.failures if outcome.error is not None]
         raise ChromaSQLExecutionError(
-            f"{len(self.failures)} of {len(self.outcomes)} collections are missing from the answer", failures=causes
+            f"{len(self.failures)} of {len(self.outcomes)} collections are missing from the answer",
+            failures=causes,
         )

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from chromasql.plan import Column
 
-__all__ = ["PARTS", "Row", "reader"]
+__all__ = ["PARTS", "LeafHit", "Row", "reader"]
 
 PARTS = ("document", "embedding", "metadata", "uri")
 """The parts of a record that are fetched only when asked for."""
+
+
+class LeafHit(NamedTuple):
+    """Where a leaf of a ranking found a record: its position over all collections, from 0, and its raw distance."""
+
+    rank: int
+    distance: float
 
 
 @dataclass(slots=True)
@@ -19,7 +26,8 @@ class Row:
     """
     A record: where it is from, how near it is, and the parts that have been fetched so far.
 
-    ``collection`` is the name and ``place`` its position in the statement, on which ties break last.
+    ``collection`` is the name and ``place`` its position in the statement, on which ties break last. ``hits`` says what each
+    leaf of the ranking knows of it.
     """
 
     collection: str
@@ -31,6 +39,7 @@ class Row:
     metadata: dict[str, Any] | None = None
     embedding: list[float] | None = None
     uri: str | None = None
+    hits: tuple[LeafHit | None, ...] = ()
 
 
 def reader(column: Column) -> Callable[[Row], Any]:

@@ -76,10 +76,17 @@ def request(piece: Piece) -> dict[str, Any]:
 
 
 async def scan(
-    ask: Ask, filter_: Filter, make: MakeRow, parts: Sequence[str], wanted: int | None = None
+    ask: Ask,
+    filter_: Filter,
+    make: MakeRow,
+    parts: Sequence[str],
+    wanted: int | None = None,
+    page: int = PAGE,
 ) -> AsyncIterator[list[Row]]:
     """
     Yield pages of the rows that satisfy a filter, until ``wanted`` of them have been yielded or there are no more.
+
+    Where a page is smaller than local Chroma's, the server may cut it as it likes, so only an empty one is the last.
 
     The rows have ``parts`` and what the residual reads. A record that several pieces return is yielded once.
     """
@@ -89,7 +96,7 @@ async def scan(
     left = wanted
     for piece in filter_.pieces:
         offset = 0
-        size = PAGE if wanted is None or passes is None else _FIRST_PAGE
+        size = page if wanted is None or passes is None else min(_FIRST_PAGE, page)
         while left is None or left > 0:
             limit = size if left is None or passes is not None else min(size, left)
             answer = await ask("get", **request(piece), include=include(fetched), limit=limit, offset=offset)
@@ -104,17 +111,17 @@ async def scan(
             left = None if left is None else left - len(rows)
             if rows:
                 yield rows
-            if count < limit:
+            if count == 0 or (count < limit and page == PAGE):
                 break
             offset += count
-            size = min(size * 4, PAGE)
+            size = min(size * 4, page)
 
 
-async def by_ids(ask: Ask, ids: Sequence[str], parts: Sequence[str]) -> dict[str, dict[str, Any]]:
+async def by_ids(ask: Ask, ids: Sequence[str], parts: Sequence[str], page: int = PAGE) -> dict[str, dict[str, Any]]:
     """Fetch parts of records by id; ids that no longer exist are missing from what is returned."""
     found: dict[str, dict[str, Any]] = {}
-    for at in range(0, len(ids), PAGE):
-        answer = await ask("get", ids=list(ids[at : at + PAGE]), include=include(parts))
+    for at in range(0, len(ids), page):
+        answer = await ask("get", ids=list(ids[at : at + page]), include=include(parts))
         rows = page_rows(answer, parts, lambda each: Row("", 0, each))
         found.update((row.id, {part: getattr(row, part) for part in parts}) for row in rows)
     return found

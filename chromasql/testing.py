@@ -99,9 +99,7 @@ async def _asked(provider: AsyncCollectionProvider, method: str, *arguments: str
     call: Any = getattr(provider, method, None)
     _require(callable(call), f"a provider has a method {method}; {provider!r} has none")
     answer = call(*arguments)
-    _require(
-        inspect.isawaitable(answer), f"{what} gave {answer!r} at once; the methods of a provider are async"
-    )
+    _require(inspect.isawaitable(answer), f"{what} gave {answer!r} at once; the methods of a provider are async")
     return await _answered(answer, what)
 
 

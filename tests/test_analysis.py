@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import array
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 import math
 import pickle
@@ -67,16 +67,28 @@ def test_a_bound_value_is_a_written_value(one: Any, many: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("text", "params", "written"),
     [
-        ("SELECT id FROM :c LIMIT :n OFFSET :o", {"c": "docs", "n": 5, "o": 0}, 'SELECT id FROM "docs" LIMIT 5 OFFSET 0'),
+        (
+            "SELECT id FROM :c LIMIT :n OFFSET :o",
+            {"c": "docs", "n": 5, "o": 0},
+            'SELECT id FROM "docs" LIMIT 5 OFFSET 0',
+        ),
         ("SELECT id FROM a EXCEPT ($c)", {"c": "b"}, 'SELECT id FROM a EXCEPT ("b")'),
         ("SELECT id FROM a WHERE t CONTAINS :x", {"x": 1}, "SELECT id FROM a WHERE t CONTAINS 1"),
         ("SELECT id FROM a WHERE t CONTAINS ANY :x", {"x": (1, "b")}, "SELECT id FROM a WHERE t CONTAINS ANY (1, 'b')"),
         ("SELECT id FROM a WHERE t CONTAINS ALL (:x, 2)", {"x": 1}, "SELECT id FROM a WHERE t CONTAINS ALL (1, 2)"),
         ("SELECT id FROM a WHERE t BETWEEN ? AND ?", [1, 2], "SELECT id FROM a WHERE t BETWEEN 1 AND 2"),
         ("SELECT id FROM a WHERE t = $2 AND u = $1", ["x", "y"], "SELECT id FROM a WHERE t = 'y' AND u = 'x'"),
-        ("SELECT id FROM a WHERE t LIKE :x OR t REGEX :x", {"x": "a"}, "SELECT id FROM a WHERE t LIKE 'a' OR t REGEX 'a'"),
+        (
+            "SELECT id FROM a WHERE t LIKE :x OR t REGEX :x",
+            {"x": "a"},
+            "SELECT id FROM a WHERE t LIKE 'a' OR t REGEX 'a'",
+        ),
         ("SELECT id FROM a WHERE_DOCUMENT CONTAINS :x", {"x": "a"}, "SELECT id FROM a WHERE_DOCUMENT CONTAINS 'a'"),
-        ("SELECT id FROM a RANK BY KNN(:q, limit = :n)", {"q": "w", "n": 3}, "SELECT id FROM a RANK BY KNN('w', limit = 3)"),
+        (
+            "SELECT id FROM a RANK BY KNN(:q, limit = :n)",
+            {"q": "w", "n": 3},
+            "SELECT id FROM a RANK BY KNN('w', limit = 3)",
+        ),
         ("SELECT id FROM a RANK BY KNN(:q)", {"q": [1, 0.5]}, "SELECT id FROM a RANK BY KNN([1, 0.5])"),
         ("SELECT id FROM a RANK BY KNN(:q)", {"q": {3: 0.5, 1: 2}}, "SELECT id FROM a RANK BY KNN({3: 0.5, 1: 2})"),
         ("SELECT id FROM a RANK BY KNN([:x, 2])", {"x": 1}, "SELECT id FROM a RANK BY KNN([1, 2])"),
@@ -103,7 +115,11 @@ def test_a_bound_value_is_a_written_value(one: Any, many: list[Any]) -> None:
             {"q": "x", "w": [1], "v": {1: 2}},
             "SELECT id FROM a RERANK BY OWN(q = 'x', w = [1], v = {1: 2})",
         ),
-        ("SELECT t, COUNT(*) FROM a GROUP BY t HAVING COUNT(*) > :n", {"n": 2}, "SELECT t, COUNT(*) FROM a GROUP BY t HAVING COUNT(*) > 2"),
+        (
+            "SELECT t, COUNT(*) FROM a GROUP BY t HAVING COUNT(*) > :n",
+            {"n": 2},
+            "SELECT t, COUNT(*) FROM a GROUP BY t HAVING COUNT(*) > 2",
+        ),
         ("SHOW COLLECTIONS LIKE :p LIMIT :n", {"p": "a%", "n": 1}, "SHOW COLLECTIONS LIKE 'a%' LIMIT 1"),
         ("DESCRIBE :c", {"c": "docs"}, 'DESCRIBE "docs"'),
     ],
@@ -186,7 +202,7 @@ class Number(enum.IntEnum):
     ],
 )
 def test_scalars_become_plain(value: Any, plain: Any) -> None:
-    """numpy's scalars and members of enums become the plain values of Python that they hold."""
+    """Scalars of numpy and members of enums become the plain values of Python that they hold."""
     where = bound("SELECT id FROM a WHERE t = :x", {"x": value}).where
 
     assert isinstance(where, ast.ComparisonPredicate)
@@ -237,7 +253,7 @@ def test_an_empty_list_of_values_may_be_bound() -> None:
         ("SELECT id FROM a WHERE t = :x", {"x": [1]}, "not a list; a list belongs after IN"),
         ("SELECT id FROM a WHERE t CONTAINS :x", {"x": [1]}, "a list belongs after IN, CONTAINS ANY or CONTAINS ALL"),
         ("SELECT id FROM a WHERE t = :x", {"x": {1: 2}}, ":x takes a string, a number, a boolean or None, not a dict"),
-        ("SELECT id FROM a WHERE t = :x", {"x": datetime.date(2024, 1, 1)}, "not date; pass its isoformat()"),
+        ("SELECT id FROM a WHERE t = :x", {"x": dt.date(2024, 1, 1)}, "not date; pass its isoformat()"),
         ("SELECT id FROM a WHERE t = :x", {"x": np.datetime64("2024-01-01")}, "not date; pass its isoformat()"),
         ("SELECT id FROM a WHERE t = :x", {"x": Decimal(1)}, "not Decimal"),
         ("SELECT id FROM a WHERE t = :x", {"x": np.longdouble(1)}, "not longdouble"),
@@ -267,7 +283,11 @@ def test_an_empty_list_of_values_may_be_bound() -> None:
         ("SELECT id FROM a RANK BY KNN(:x)", {"x": {"indices": [1], "values": [2]}}, "not str: list"),
         ("SELECT id FROM a RANK BY KNN(:x)", {"x": 1}, ":x takes a text, or a vector"),
         ("SELECT id FROM a RANK BY KNN('q') * :x", {"x": "2"}, ":x takes a number, not str"),
-        ("SELECT id FROM a RANK BY RRF(KNN('q'), KNN('r'), weights = :x)", {"x": 1}, ":x takes a list of numbers, not 1"),
+        (
+            "SELECT id FROM a RANK BY RRF(KNN('q'), KNN('r'), weights = :x)",
+            {"x": 1},
+            ":x takes a list of numbers, not 1",
+        ),
     ],
 )
 def test_refusals_name_the_parameter_and_what_its_place_takes(text: str, params: Any, message: str) -> None:
@@ -285,8 +305,16 @@ def test_refusals_name_the_parameter_and_what_its_place_takes(text: str, params:
 @pytest.mark.parametrize(
     ("text", "params", "message"),
     [
-        ("SELECT id FROM a WHERE t = :lang", {"lang": 1, "langs": 2}, "does not use the parameter 'langs' that is given; did you mean lang?"),
-        ("SELECT id FROM a WHERE t = :lang", {"lang": 1, "q": 2}, "does not use the parameter 'q' that is given; it has :lang"),
+        (
+            "SELECT id FROM a WHERE t = :lang",
+            {"lang": 1, "langs": 2},
+            "does not use the parameter 'langs' that is given; did you mean lang?",
+        ),
+        (
+            "SELECT id FROM a WHERE t = :lang",
+            {"lang": 1, "q": 2},
+            "does not use the parameter 'q' that is given; it has :lang",
+        ),
         ("SELECT id FROM a WHERE t = ?", [1, 2], "does not use the parameter $2 that is given; it has $1"),
         ("SELECT id FROM a", {"q": 2}, "does not use the parameter 'q' that is given; it has none"),
         ("SELECT id FROM a WHERE t = :x", "abc", "not a single str"),

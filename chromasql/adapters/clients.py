@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chromasql.errors import ChromaSQLPlanningError
+from chromasql.errors import ChromaSQLPlanningError, describe_exception
 from chromasql.handles import run_blocking
 
 __all__ = ["FolderProvider", "SimpleAsyncClientAdapter"]
 
 _PAGE = 1000
+_opening = threading.Lock()
 
 
 class SimpleAsyncClientAdapter:
@@ -26,7 +28,7 @@ class SimpleAsyncClientAdapter:
     def __init__(self, client: Any, collection_names: Sequence[str] | None = None) -> None:
         if not (hasattr(client, "get_collection") and hasattr(client, "list_collections")):
             raise ChromaSQLPlanningError(
-                f"a {type(client).__name__} is no chromadb client; await chromadb.AsyncHttpClient(..) before you give it"
+                f"a {type(client).__name__} is no chromadb client; await chromadb.AsyncHttpClient(..) first"
             )
         self._client = client
         self._names = None if collection_names is None else tuple(dict.fromkeys(collection_names))
@@ -65,10 +67,11 @@ class FolderProvider:
     """Gives the collections of an embedded Chroma in a folder, opened when it is first asked."""
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-        if not (self._path / "chroma.sqlite3").is_file():
+        # As it is written: chromadb knows the folders that are open by that.
+        self._path = str(path)
+        if not (Path(path) / "chroma.sqlite3").is_file():
             raise ChromaSQLPlanningError(
-                f"there is no Chroma in {self._path}; give the folder of a chromadb.PersistentClient, "
+                f"there is no Chroma in {path}; give the folder of a chromadb.PersistentClient, "
                 "or an address that starts with http://"
             )
         self._client: Any = None
@@ -94,15 +97,19 @@ class FolderProvider:
             await run_blocking(client.close)
 
     async def _opened(self) -> SimpleAsyncClientAdapter:
-        if self._adapter is None:
-            client = await run_blocking(_open_folder, str(self._path))
+        return self._adapter or await run_blocking(self._open)
+
+    def _open(self) -> SimpleAsyncClientAdapter:
+        import chromadb
+
+        # chromadb keeps its open folders in tables that two threads must not fill at once.
+        with _opening:
             if self._adapter is None:
-                self._client, self._adapter = client, SimpleAsyncClientAdapter(client)
-        return self._adapter
-
-
-def _open_folder(path: str) -> Any:
-    import chromadb
-    from chromadb.config import Settings
-
-    return chromadb.PersistentClient(path, settings=Settings(anonymized_telemetry=False))
+                try:
+                    self._client = chromadb.PersistentClient(self._path)
+                except ValueError as error:
+                    raise ChromaSQLPlanningError(
+                        f"{describe_exception(error)}; give the client that has it open instead of the folder"
+                    ) from error
+                self._adapter = SimpleAsyncClientAdapter(self._client)
+            return self._adapter

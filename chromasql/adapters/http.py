@@ -80,9 +80,7 @@ class HttpError(ChromaSQLError):
     something else answered. ``retry_after`` is the number of seconds the server asks to wait, or None.
     """
 
-    def __init__(
-        self, message: str, *, status: int, kind: str | None = None, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, status: int, kind: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.kind = kind
@@ -118,6 +116,7 @@ class HttpCollection:
     dimension: int | None
     schema: dict[str, Any] | None
     _server: _Server = field(repr=False)
+    bytes_received: int = field(default=0, init=False, repr=False)
 
     async def get(
         self,
@@ -166,9 +165,16 @@ class HttpCollection:
             },
         )
         lists = {name: answer.get(name) for name in include if name in _CELLS}
-        self._check(
-            answer.get("ids"), lists, expected=0 if query_embeddings is None else len(query_embeddings)
-        )
+        self._check(answer.get("ids"), lists, expected=0 if query_embeddings is None else len(query_embeddings))
+        return answer
+
+    async def search(self, searches: Sequence[Mapping[str, Any]], read_level: str | None = None) -> dict[str, Any]:
+        """Send payloads of the Search API, which Chroma Cloud has, and return a list per payload in each column."""
+        answer = await self._post("search", {"searches": searches, "read_level": read_level})
+        lists = {"scores": answer.get("scores")} if searches else {}
+        if any(column is None or None in column for column in lists.values()):
+            lists = {}
+        self._check(answer.get("ids"), lists, expected=len(searches))
         return answer
 
     async def count(self) -> int:
@@ -190,7 +196,8 @@ class HttpCollection:
                 f"collection {self.name}: the arguments of {verb} cannot be written as JSON:"
                 f" {describe_exception(error)}"
             ) from error
-        answer = await self._server.call("POST", self._path(verb), body)
+        answer, size = await self._server.call_measured("POST", self._path(verb), body)
+        self.bytes_received += size
         if not isinstance(answer, dict):
             raise self._misshapen("it is not an object")
         return answer
@@ -343,8 +350,13 @@ class _Server:
     # A session holds its loop, so a weak key would never go: those of closed loops are dropped instead.
     sessions: dict[asyncio.AbstractEventLoop, ClientSession] = field(default_factory=dict)
 
-    async def call(self, method: str, path: str, body: bytes | None = None) -> Any:
-        """Send one request and return its JSON; every trouble becomes an error of this module."""
+    async def call(self, method: str, path: str) -> Any:
+        """Send one request without a body and return its JSON."""
+        answer, _ = await self.call_measured(method, path)
+        return answer
+
+    async def call_measured(self, method: str, path: str, body: bytes | None = None) -> tuple[Any, int]:
+        """Send one request and return its JSON and its size in bytes; every trouble becomes an error of this module."""
         import aiohttp
         import orjson
         from yarl import URL
@@ -368,7 +380,7 @@ class _Server:
         if not 200 <= response.status < 300:
             raise self._refused(response, raw)
         try:
-            return orjson.loads(raw)
+            return orjson.loads(raw), len(raw)
         except ValueError as error:
             raise self.misshapen(f"it is not JSON, {describe_exception(error)}") from error
 
@@ -387,8 +399,7 @@ class _Server:
     def misshapen(self, problem: str) -> HttpResponseError:
         """Return the error for an answer that is not one of Chroma's."""
         return HttpResponseError(
-            f"{self.origin} gave an answer that is not Chroma's: {problem};"
-            " check the address, and any proxy on the way"
+            f"{self.origin} gave an answer that is not Chroma's: {problem}; check the address, and any proxy on the way"
         )
 
     async def _open_session(self) -> ClientSession:
@@ -498,9 +509,7 @@ def _parse_address(url: str) -> _Address:
 
 
 def _bad_address(problem: str) -> ChromaSQLError:
-    return ChromaSQLError(
-        f"this is no address of a Chroma server: {problem}; write it as http://localhost:8000"
-    )
+    return ChromaSQLError(f"this is no address of a Chroma server: {problem}; write it as http://localhost:8000")
 
 
 def _segment(text: str) -> str:

@@ -29,9 +29,7 @@ class MemoryProvider:
     `MemoryCollection` already is taken as it is.
     """
 
-    def __init__(
-        self, collections: Mapping[str, Iterable[Record] | MemoryCollection], *, space: str = "l2"
-    ) -> None:
+    def __init__(self, collections: Mapping[str, Iterable[Record] | MemoryCollection], *, space: str = "l2") -> None:
         self._collections = {
             name: each if isinstance(each, MemoryCollection) else MemoryCollection(name, each, space=space)
             for name, each in collections.items()
@@ -99,11 +97,7 @@ class MemoryCollection:
         """Return the nearest records of each vector."""
         if not query_embeddings or n_results < 1:
             raise ValueError("query_embeddings has at least one vector, and n_results is at least 1")
-        found = [
-            record
-            for record in self._found(ids, where, where_document)
-            if record.get("embedding") is not None
-        ]
+        found = [record for record in self._found(ids, where, where_document) if record.get("embedding") is not None]
         pages = [self._nearest(vector, found, n_results) for vector in query_embeddings]
         lists = [_columns([record for _, record in page], include) for page in pages]
         answer = {key: None if lists[0][key] is None else [each[key] for each in lists] for key in lists[0]}
@@ -135,9 +129,7 @@ class MemoryCollection:
         import numpy as np
 
         if len(vector) != self.dimension is not None:
-            raise ValueError(
-                f"{self.name} expects embeddings of dimension {self.dimension}, not {len(vector)}"
-            )
+            raise ValueError(f"{self.name} expects embeddings of dimension {self.dimension}, not {len(vector)}")
         if not records:
             return []
         matrix = np.asarray([record["embedding"] for record in records], dtype=np.float32)
@@ -225,10 +217,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _one_of(operands: Sequence[Any]) -> _Test:
-    if (
-        not all(isinstance(each, str | int | float) for each in operands)
-        or len(set(map(type, operands))) != 1
-    ):
+    if not all(isinstance(each, str | int | float) for each in operands) or len(set(map(type, operands))) != 1:
         raise ValueError(f"operands are strings, numbers or booleans, all of one type, not {operands!r}")
     wanted = {(isinstance(each, bool), each) for each in operands}
     return lambda value: not isinstance(value, list) and (isinstance(value, bool), value) in wanted

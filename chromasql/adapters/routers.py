@@ -83,7 +83,7 @@ class PatternRouter:
                 return None
             raise _unconstrained(query, open_key)
         texts = {
-            key: sorted({self._text(query, value) for value in values or ()})
+            key: sorted({self._text(query, value) for value in sorted(values or (), key=repr)})
             for key, values in allowed.items()
         }
         combinations = math.prod(len(values) for values in texts.values())
@@ -92,10 +92,7 @@ class PatternRouter:
                 return None
             raise _refusal(query, f"WHERE leads to {combinations} collections, more than {_MOST_NAMES}")
         return sorted(
-            {
-                self._name(query, dict(zip(texts, choice, strict=True)))
-                for choice in itertools.product(*texts.values())
-            }
+            {self._name(query, dict(zip(texts, choice, strict=True))) for choice in itertools.product(*texts.values())}
         )
 
     def _text(self, query: ast.Query, value: _Value) -> str:
@@ -173,9 +170,7 @@ class MetadataFieldRouter:
                 if self._fallback_to_all:
                     return None
                 known = [str(value) for _, value in self._collections]
-                raise _refusal(
-                    query, f"the query config has no {self._key} {value!r}{near_names(str(value), known)}"
-                )
+                raise _refusal(query, f"the query config has no {self._key} {value!r}{near_names(str(value), known)}")
             found.update(collections)
         return sorted(found, key=self._positions.__getitem__)
 
@@ -255,9 +250,7 @@ def _collections_by_value(config: object, what: str) -> dict[_Tagged, list[str]]
             '{"model_to_collections": {"value": {"collections": ["name", ..]}, ..}}'
         ) from error
     placed = [
-        (value, name)
-        for value, placement in table.model_to_collections.items()
-        for name in placement.collections
+        (value, name) for value, placement in table.model_to_collections.items() for name in placement.collections
     ]
     placed += [(value, name) for name, values in table.collection_to_models.items() for value in values]
     found: dict[_Tagged, list[str]] = {

@@ -18,9 +18,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Files and pipes are UTF-8 whatever the locale; no character ends a command half-way.
-            stream.reconfigure(
-                encoding=stream.encoding if stream.isatty() else "utf-8", errors="backslashreplace"
-            )
+            stream.reconfigure(encoding=stream.encoding if stream.isatty() else "utf-8", errors="backslashreplace")
     try:
         from chromasql.cli.app import app
 

@@ -14,7 +14,7 @@ import typer
 
 from chromasql import ast
 from chromasql.cli.arguments import parse_headers, parse_parameters, read_statement
-from chromasql.cli.rendering import Format, guarded_output, print_table, render
+from chromasql.cli.rendering import Format, guarded_output, print_table, render, shorten
 from chromasql.cli.source import TOKEN_VARIABLE, Source
 from chromasql.errors import ChromaSQLError
 from chromasql.parser import parse
@@ -40,15 +40,11 @@ app = typer.Typer(
 
 _Statement = Annotated[
     str,
-    typer.Argument(
-        metavar="SQL", help="The statement, or - to read it from standard input.", show_default=False
-    ),
+    typer.Argument(metavar="SQL", help="The statement, or - to read it from standard input.", show_default=False),
 ]
 _Path = Annotated[
     Path | None,
-    typer.Option(
-        "--path", metavar="DIR", exists=True, file_okay=False, help="Folder of an embedded Chroma database."
-    ),
+    typer.Option("--path", metavar="DIR", exists=True, file_okay=False, help="Folder of an embedded Chroma database."),
 ]
 _Url = Annotated[str | None, typer.Option("--url", metavar="URL", help="Address of a Chroma server.")]
 _Parameters = Annotated[
@@ -60,9 +56,7 @@ _Parameters = Annotated[
         help="Value of :NAME, or of the first ? with 1=VALUE; JSON if it reads so, else text. Repeatable.",
     ),
 ]
-_Format = Annotated[
-    Format, typer.Option("--format", "-f", case_sensitive=False, help="How the rows are written.")
-]
+_Format = Annotated[Format, typer.Option("--format", "-f", case_sensitive=False, help="How the rows are written.")]
 _Token = Annotated[
     str | None,
     typer.Option("--token", help=f"Sent as X-Chroma-Token; ${TOKEN_VARIABLE} is, if there is none."),
@@ -73,9 +67,7 @@ _Headers = Annotated[
 ]
 _Tenant = Annotated[str | None, typer.Option("--tenant", help="Tenant, if not Chroma's default.")]
 _Database = Annotated[str | None, typer.Option("--database", help="Database, if not Chroma's default.")]
-_Timeout = Annotated[
-    float | None, typer.Option("--timeout", metavar="SECONDS", help="Time for the whole statement.")
-]
+_Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Time for the whole statement.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -241,7 +233,8 @@ def _print_stop(number: int, stop: Stop, result: ExecutionResult) -> None:
     if result.explanation is None:
         names = ", ".join(asked) if len(asked) <= 4 else f"{', '.join(asked[:3])}, .."
         print(f"{len(asked)} collections asked ({names}), {result.milliseconds:.0f} ms\n")
-    _print_result(result, Format.TABLE)
+    short = tuple([{name: shorten(value) for name, value in row.items()} for row in rows] for rows in result.results)
+    _print_result(dataclasses.replace(result, results=short), Format.TABLE)
 
 
 def _run(source: Source, statement: str | ast.Statement, form: Format, parameters: Any = None) -> None:

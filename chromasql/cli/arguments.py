@@ -21,9 +21,7 @@ def read_statement(argument: str) -> str:
     try:
         return typer.get_binary_stream("stdin").read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise typer.BadParameter(
-            f"standard input is not UTF-8: {error.reason} at byte {error.start}"
-        ) from None
+        raise typer.BadParameter(f"standard input is not UTF-8: {error.reason} at byte {error.start}") from None
 
 
 def parse_parameters(arguments: Sequence[str]) -> dict[str, Any] | list[Any] | None:

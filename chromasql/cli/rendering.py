@@ -16,16 +16,16 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 import typer
 
-__all__ = ["Format", "Rows", "guarded_output", "print_table", "render"]
+__all__ = ["Format", "Rows", "guarded_output", "print_table", "render", "shorten"]
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
 
 _READER_GONE = 141  # 128 + SIGPIPE, what a shell reports of any program whose reader left
-_WIDEST_CELL = 240
+_WIDEST_CELL = 160
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ITEM = "_item"
 
@@ -58,12 +58,11 @@ def render(columns: Sequence[str], lists: Sequence[Rows], form: Format, *, batch
     ``lists`` holds the rows of each item of a batch, or the only rows there are. JSON then is a list of
     lists; the other formats, which know rows only, get a first column ``_item``, counted from 1.
     """
-    if form is Format.JSON:
-        yield from _render_json([[_row(columns, row) for row in rows] for rows in lists], batch=batch)
-        return
     names = (_ITEM, *columns) if batch else tuple(columns)
     numbered = ({**row, _ITEM: item} for item, rows in enumerate(lists, start=1) for row in rows)
     match form:
+        case Format.JSON:
+            yield from _render_json([[_row(columns, row) for row in rows] for rows in lists], batch=batch)
         case Format.JSONL:
             yield from (_to_json(_row(names, row)) for row in numbered)
         case Format.CSV:
@@ -72,6 +71,8 @@ def render(columns: Sequence[str], lists: Sequence[Rows], form: Format, *, batch
         case Format.TABLE:
             yield "\t".join(map(_visible, names))
             yield from ("\t".join(_visible(_cell(row.get(name))) for name in names) for row in numbered)
+        case _:
+            assert_never(form)
 
 
 def print_table(columns: Sequence[str], rows: Rows) -> None:
@@ -86,8 +87,20 @@ def print_table(columns: Sequence[str], rows: Rows) -> None:
         is_number = any(_is_number(row.get(name)) for row in rows)
         table.add_column(Text(_visible(name)), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_short_cell(row.get(name))) for name in columns))
+        table.add_row(*(Text(_visible(shorten(_cell(shorten(row.get(name)))))) for name in columns))
     Console(highlight=False).print(table)
+
+
+def shorten(value: Any) -> Any:
+    """Return a value as a person wants to see it: a number to four digits, the beginning of a text on one line."""
+    match value:
+        case float():
+            return float(f"{value:.4g}")
+        case str():
+            line = " ".join(value.split())
+            return line if len(line) <= _WIDEST_CELL else line[: _WIDEST_CELL - 1] + "…"
+        case _:
+            return value
 
 
 def _render_json(lists: Sequence[Sequence[dict[str, Any]]], *, batch: bool) -> Iterator[str]:
@@ -139,20 +152,6 @@ def _cell(value: Any) -> str:
             return repr(float(value))
         case _:
             return _to_json(_plain(value))
-
-
-def _short_cell(value: Any) -> str:
-    """Return a value as a person wants to see it in a table."""
-    match value:
-        case None:
-            return "NULL"
-        case float():
-            return f"{value:.4g}"
-        case str():
-            text = " ".join(value.split())
-        case _:
-            text = _cell(value)
-    return _visible(text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…")
 
 
 def _csv_line(cells: Sequence[str]) -> str:

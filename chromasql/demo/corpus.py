@@ -20,7 +20,7 @@ __all__ = ["COLLECTIONS", "PACKAGES", "Text", "collection_of", "read_standard_li
 
 _FEWEST_WORDS = 4
 _SKIPPED_FOLDERS = frozenset(
-    {"test", "tests", "idle_test", "fixes", "pgen2", "site-packages", "dist-packages", "lib-dynload"}
+    {"test", "tests", "idlelib", "fixes", "pgen2", "site-packages", "dist-packages", "lib-dynload"}
 )
 _OTHER = "stdlib-other"
 
@@ -41,7 +41,7 @@ _TOPICS: dict[str, str] = {
         _pyio fileinput filecmp fnmatch genericpath glob io linecache ntpath nturl2path os pathlib posixpath
         shutil stat tempfile""",
     "stdlib-formats": "_markupbase configparser csv html json netrc plistlib tomllib xdrlib xml",
-    "stdlib-gui": "_pyrepl cmd curses idlelib rlcompleter tkinter turtle turtledemo",
+    "stdlib-gui": "_pyrepl cmd curses rlcompleter tkinter turtle turtledemo",
     "stdlib-imports": "imp importlib modulefinder pkgutil runpy",
     "stdlib-language": """
         __future__ _ast_unparse _py_abc annotationlib ast code codeop compileall contextlib dis functools
@@ -121,15 +121,14 @@ def read_standard_library(folder: Path | None = None) -> Iterator[Text]:
     """
     Yield the texts of every source file under ``folder``, by default the running Python's own library.
 
-    Tests and installed packages are left out, as are docstrings of fewer than four words; of two definitions
-    with one name the first counts. Raises `chromasql.ChromaSQLError` where the folder holds no sources.
+    Tests, IDLE and installed packages are left out, as are docstrings of fewer than four words; of two
+    definitions with one name the first counts. Raises `chromasql.ChromaSQLError` where the folder holds no sources.
     """
     root = folder or Path(sysconfig.get_path("stdlib"))
     sources = sorted(path.relative_to(root) for path in root.rglob("*.py"))
     if not sources:
         raise ChromaSQLError(
-            f"{root} holds no Python sources to read; "
-            "run the demo with a Python that ships its library as .py files"
+            f"{root} holds no Python sources to read; run the demo with a Python that ships its library as .py files"
         )
     for source in sources:
         # A folder with a hyphen is no package: build files, not library.

@@ -30,7 +30,7 @@ STOPS = (
         """\
 SELECT id, distance, document
 FROM stdlib-*
-USING EMBEDDING (TEXT 'wait until several tasks have finished')
+USING EMBEDDING (TEXT 'wait for several tasks to finish')
 TOPK 5""",
     ),
     Stop(
@@ -38,7 +38,7 @@ TOPK 5""",
         """\
 SELECT id, distance, document
 FROM *
-USING EMBEDDING (TEXT 'write a list of dictionaries to a file')
+USING EMBEDDING (TEXT 'turn an object into text and back')
 WHERE package IN ('csv', 'json', 'pickle')
 TOPK 5""",
         routed=True,
@@ -57,29 +57,38 @@ LIMIT 5""",
         """\
 SELECT id, kind, distance, document
 FROM stdlib-*
-USING EMBEDDING (TEXT 'take the first items of an endless stream')
-WHERE kind IN ('function', 'class') AND module NOT LIKE '%test%'
-WHERE_DOCUMENT CONTAINS 'iter' AND NOT CONTAINS 'deprecated'
+USING EMBEDDING (TEXT 'count how often each element occurs')
+WHERE kind != 'module' AND module NOT LIKE '%test%'
+WHERE_DOCUMENT CONTAINS 'iterable' AND NOT CONTAINS 'deprecated'
 TOPK 5""",
     ),
     Stop(
-        "SQL's NULL: classes and modules have no parameters, and a missing value is no number",
-        """\
-SELECT id, kind, lines
-FROM stdlib-* EXCEPT (stdlib-gui)
-WHERE parameters IS NULL AND has_example = TRUE AND lines > 500
-ORDER BY lines DESC
-LIMIT 5""",
-    ),
-    Stop(
-        "Two wordings of one question, fused by reciprocal rank",
+        "Hybrid: meaning and words, fused by reciprocal rank",
         """\
 SELECT id, score, document
 FROM stdlib-*
+RANK BY RRF(KNN('compare two texts line by line'), BM25('diff differences lines'))
+LIMIT 5""",
+    ),
+    Stop(
+        "Two wordings of one question, the lists of all collections fused by reciprocal rank",
+        """\
+SELECT id, score, document
+FROM stdlib-text, stdlib-files, stdlib-archives
 USING EMBEDDING BATCH (TEXT 'compare two texts line by line', TEXT 'show the differences between files')
 TOPK 20
 LIMIT 5
 WITH (merge = RRF)""",
+    ),
+    Stop(
+        "Counted over all collections: the packages with the most examples",
+        """\
+SELECT package, COUNT(*) AS texts, AVG(lines) AS mean_lines
+FROM stdlib-* EXCEPT (stdlib-gui)
+WHERE has_example = TRUE
+GROUP BY package
+ORDER BY texts DESC
+LIMIT 5""",
     ),
     Stop(
         "EXPLAIN: what would be sent, and what would be checked here",

@@ -1,5 +1,19 @@
 """Ast to plan: all semantic checks, and every decision."""
 
-from chromasql.planner.planner import MAX_POOL, Settings, build_plan, place_plan, plan_statement
+from chromasql.planner.dialect import DISTRIBUTED, LOCAL, Dialect, dialect_named
+from chromasql.planner.planner import build_plan, place_plan, plan_statement
+from chromasql.planner.ranking import MAX_POOL
+from chromasql.planner.settings import OPTIONS, Settings
 
-__all__ = ["MAX_POOL", "Settings", "build_plan", "place_plan", "plan_statement"]
+__all__ = [
+    "DISTRIBUTED",
+    "LOCAL",
+    "MAX_POOL",
+    "OPTIONS",
+    "Dialect",
+    "Settings",
+    "build_plan",
+    "dialect_named",
+    "place_plan",
+    "plan_statement",
+]

@@ -36,8 +36,7 @@ def all_of(parts: Iterable[Condition]) -> Condition:
         if part == NEVER:
             return NEVER
         flat.extend(part.parts if isinstance(part, AllOf) else (part,))
-    unique = list(dict.fromkeys(flat))
-    return unique[0] if len(unique) == 1 else AllOf(tuple(unique))
+    return flat[0] if len(flat) == 1 else AllOf(tuple(flat))
 
 
 def any_of(parts: Iterable[Condition]) -> Condition:
@@ -47,8 +46,7 @@ def any_of(parts: Iterable[Condition]) -> Condition:
         if part == ALWAYS:
             return ALWAYS
         flat.extend(part.parts if isinstance(part, AnyOf) else (part,))
-    unique = list(dict.fromkeys(flat))
-    return unique[0] if len(unique) == 1 else AnyOf(tuple(unique))
+    return flat[0] if len(flat) == 1 else AnyOf(tuple(flat))
 
 
 class ConditionBuilder:
@@ -188,11 +186,15 @@ class ConditionBuilder:
 
     def _check_kind(self, column: Column, operator: str, scalar: ast.Scalar, span: Span) -> None:
         """Warn where a test can never be true: id, document, uri and _collection are always text."""
-        if column.part == "metadata" or isinstance(scalar, str) or scalar is None or operator == "!=":
+        always_text = column.part in ("id", "document", "uri", "_collection")
+        if not always_text or isinstance(scalar, str) or scalar is None or operator == "!=":
             return
         del span
         self._warn(
-            PlanWarning("never-true", f"{column.part} is text, so {column.part} {operator} {_written(scalar)} is never true")
+            PlanWarning(
+                "never-true",
+                f"{column.part} is text, so {column.part} {operator} {_written(scalar)} is never true",
+            )
         )
 
     def _warn_null(self, operand: ast.Operand, operator: str) -> None:

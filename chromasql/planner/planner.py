@@ -1,5 +1,5 @@
 """
-A bound statement to its plan, in the order of its clauses.
+A statement to its plan, in the order of its clauses.
 
 A plan is made in two steps: `build_plan` decides what does not depend on the collections, `place_plan`
 what does, once the router has named them.
@@ -9,69 +9,45 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn, assert_never
+from typing import Any, assert_never
 
 from chromasql import ast
 from chromasql.analysis import bind_parameters
 from chromasql.errors import ChromaSQLError, ChromaSQLPlanningError, near_names
 from chromasql.plan import (
     ALWAYS,
+    Aggregation,
     AllOf,
     AnyOf,
     Column,
     Condition,
     DescribePlan,
-    Fetch,
     Filter,
     OrderKey,
     Output,
     PlanWarning,
     QueryPlan,
     Ranking,
+    RerankPlan,
     ShowPlan,
     StatementPlan,
     Test,
-    TextQuery,
-    VectorQuery,
-    columns_of,
 )
+from chromasql.planner.aggregation import AggregationPlanner, aggregates, plan_keep
 from chromasql.planner.conditions import ConditionBuilder, all_of, literal
+from chromasql.planner.dialect import DISTRIBUTED, LOCAL, Dialect
+from chromasql.planner.fetching import plan_fetch
 from chromasql.planner.pushdown import push_down
-from chromasql.rows import PARTS
+from chromasql.planner.ranking import RankingPlanner, count_of, number_of, translated_leaf
+from chromasql.planner.searching import plan_search
+from chromasql.planner.settings import Settings, with_options
+from chromasql.rerank import known_strategies, strategy_named
 
-__all__ = ["MAX_POOL", "Settings", "build_plan", "place_plan", "plan_statement"]
-
-MAX_POOL = 1_000_000
-"""The most candidates that a ranked statement may ask for."""
+__all__ = ["build_plan", "place_plan", "plan_statement"]
 
 _DEFAULT_POOL = 100
+_DEFAULT_RERANKED = 50
 _SPACES = {"COSINE": "cosine", "L2": "l2", "IP": "ip"}
-_OPTIONS = ("merge", "on_error", "per_collection", "read_level", "timeout")
-_FETCH_AT_ONCE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """
-    What the caller sets for a statement that does not say otherwise in ``WITH (..)``.
-
-    ``merge`` is ``distance`` or ``rrf``; ``on_error`` is ``skip`` or ``fail``; ``timeout`` is in seconds for the whole
-    statement; ``per_collection`` is the number of candidates that each collection gives. ``fixed`` names those that the
-    statement may not change.
-    """
-
-    merge: str = "distance"
-    on_error: str = "skip"
-    timeout: float | None = None
-    per_collection: int | None = None
-    fixed: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        for name in ("merge", "on_error", "timeout", "per_collection"):
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, _option(name, value))
 
 
 def plan_statement(
@@ -89,8 +65,7 @@ def plan_statement(
             case ast.ShowCollections():
                 return _plan_show(bound)
             case ast.Describe(source):
-                assert isinstance(source.name, str)
-                return DescribePlan(_text(bound), source.name)
+                return DescribePlan(_text(bound), str(source.name))
             case _:
                 assert_never(bound)
     except ChromaSQLError as error:
@@ -117,66 +92,54 @@ def build_plan(
     return plan
 
 
-def place_plan(plan: QueryPlan, collections: Sequence[str], route: str) -> QueryPlan:
+def place_plan(
+    plan: QueryPlan, collections: Sequence[str], route: str = "the caller", *, dialect: Dialect = LOCAL
+) -> QueryPlan:
     """
-    Set a plan on its collections, in the order of ties, and decide what depends on how many they are.
+    Set a plan on its collections, in the order of ties, and decide what depends on how many and of what kind they are.
 
-    ``route`` says why these. Collections that no record of the answer can be in (``_collection = 'a'``) are left out.
+    ``route`` says why these, ``dialect`` what kind of Chroma holds them. Collections that no record of the answer can be in
+    (``_collection = 'a'``) are left out.
     """
-    names = tuple(name for name in collections if _possible(plan.filter.residual, name))
-    return dataclasses.replace(plan, collections=names, route=route, fetch=_fetch(plan, len(names)))
+    names = tuple(name for name in collections if _possible(plan.condition, name))
+    if dialect.name != plan.dialect:
+        plan = _translated(plan, dialect)
+    plan = dataclasses.replace(plan, collections=names, route=route, fetch=plan_fetch(plan, len(names)))
+    return dataclasses.replace(plan, search=plan_search(plan)) if dialect == DISTRIBUTED else plan
+
+
+def _translated(plan: QueryPlan, dialect: Dialect) -> QueryPlan:
+    """Return the plan for another kind of Chroma."""
+    filter_ = push_down(plan.condition, dialect)
+    rankings = tuple(
+        dataclasses.replace(
+            ranking, leaves=tuple(translated_leaf(leaf, plan.condition, dialect) for leaf in ranking.leaves)
+        )
+        for ranking in plan.rankings
+    )
+    return dataclasses.replace(
+        plan,
+        filter=filter_,
+        rankings=rankings,
+        candidates=_candidates(filter_),
+        dialect=dialect.name,
+        page=dialect.page,
+    )
 
 
 def _possible(condition: Condition | None, collection: str) -> bool:
     """Whether a record of the collection may satisfy the condition, judged by ``_collection`` alone."""
     match condition:
-        case Test(Column("_collection"), operator, operand):
-            same = operand == collection if isinstance(operand, str) else collection in (operand or ())  # type: ignore[operator]
-            if operator in ("=", "in", "!=", "not in"):
-                return same is (operator in ("=", "in"))
-            return True
+        case Test(Column("_collection"), ("=" | "!=") as operator, operand):
+            return (operand == collection) is (operator == "=")
+        case Test(Column("_collection"), ("in" | "not in") as operator, tuple(operands)):
+            return (collection in operands) is (operator == "in")
         case AllOf(parts):
             return all(_possible(part, collection) for part in parts)
         case AnyOf(parts):
             return any(_possible(part, collection) for part in parts)
         case _:
             return True
-
-
-def _fetch(plan: QueryPlan, collections: int) -> Fetch:
-    """Decide which parts of the records come when."""
-    checked = _parts(columns_of(plan.filter.residual))
-    ordered = _parts({key.column for key in plan.order})
-    shown = _parts({output.column for output in plan.outputs})
-    everything = _sorted(checked | ordered | shown)
-    if not plan.rankings:
-        first = checked | ordered
-        if first >= shown:
-            return Fetch(_sorted(first), reason="what is shown is needed to filter or order anyway")
-        if plan.limit is None:
-            return Fetch(everything, reason="every row is shown")
-        if not plan.order and plan.offset == 0:
-            return Fetch(everything, reason="every row that is asked for is shown")
-        return Fetch(_sorted(first), last=_sorted(shown - first), reason="the rows of the page alone are shown")
-    assert plan.per_collection is not None
-    candidates = collections * plan.per_collection * len(plan.rankings)
-    if candidates <= _FETCH_AT_ONCE or everything == _sorted(checked):
-        return Fetch(everything, reason=f"{candidates} candidates are few")
-    order = ordered - checked
-    return Fetch(
-        _sorted(checked),
-        order=_sorted(order),
-        last=_sorted(shown - order - checked),
-        reason=f"of {candidates} candidates only the winners are shown",
-    )
-
-
-def _parts(columns: set[Column]) -> set[str]:
-    return {column.part for column in columns if column.part in PARTS}
-
-
-def _sorted(parts: set[str]) -> tuple[str, ...]:
-    return tuple(sorted(parts))
 
 
 def _text(statement: ast.Statement) -> str:
@@ -190,18 +153,9 @@ def _plan_show(show: ast.ShowCollections) -> ShowPlan:
     return ShowPlan(
         _text(show),
         like=pattern if isinstance(pattern, str) else None,
-        limit=_count(show.limit, "LIMIT", least=0),
-        offset=_count(show.offset, "OFFSET", least=0) or 0,
+        limit=count_of(show.limit, "LIMIT", least=0),
+        offset=count_of(show.offset, "OFFSET", least=0) or 0,
     )
-
-
-def _count(value: ast.Value | None, what: str, *, least: int) -> int | None:
-    if value is None:
-        return None
-    number = literal(value)
-    if type(number) is not int or number < least:
-        raise ChromaSQLPlanningError(f"{what} takes a whole number of at least {least}", span=value.span)
-    return number
 
 
 class _QueryPlanner:
@@ -211,166 +165,148 @@ class _QueryPlanner:
         self._query = query
         self._settings = settings
         self._warnings: dict[PlanWarning, None] = {}
-        self._ranked = query.embedding is not None
+        self._ranked = query.embedding is not None or query.rank is not None
         self._aliases = {
             item.alias: item.operand
             for item in query.projection.items
             if isinstance(item, ast.ProjectionItem) and item.alias is not None
         }
+        self._limit = count_of(query.limit, "LIMIT", least=0)
+        self._offset = count_of(query.offset, "OFFSET", least=0) or 0
+        self._groups = AggregationPlanner(query, self._column) if aggregates(query) else None
 
     def plan(self) -> QueryPlan:
+        """Return the plan, as if for one collection."""
         query = self._query
-        self._refuse_what_is_not_executed()
+        self._refuse_what_needs_a_ranking()
         options = self._options()
-        rankings = self._rankings()
-        limit = _count(query.limit, "LIMIT", least=0)
-        offset = _count(query.offset, "OFFSET", least=0) or 0
-        pool = self._pool(limit, offset)
-        filter_ = self._filter()
+        condition = self._condition()
+        filter_ = push_down(condition)
+        rerank = self._rerank()
+        outputs = self._outputs()
+        order = self._order(query.order_by)
         plan = QueryPlan(
             statement=_text(query),
-            outputs=self._outputs(),
+            outputs=outputs,
+            condition=condition,
             filter=filter_,
-            rankings=rankings,
+            rankings=self._rankings(condition, rerank),
             batch=isinstance(query.embedding, ast.EmbeddingBatch),
-            space=self._space(),
-            pool=pool,
-            per_collection=(options["per_collection"] or pool) if self._ranked else None,
+            space=None if query.similarity is None else _SPACES[query.similarity],
             candidates=_candidates(filter_),
-            merge=options["merge"],
-            threshold=self._threshold(),
-            order=self._order(),
-            limit=limit,
-            offset=offset,
-            on_error=options["on_error"],
-            timeout=options["timeout"],
+            threshold=number_of(query.score_threshold, "WITH SCORE THRESHOLD"),
+            keep=self._keep(),
+            rerank=rerank,
+            aggregation=self._aggregation(),
+            distinct=query.projection.distinct and query.group_by is not None,
+            order=order,
+            limit=self._limit,
+            offset=self._offset,
             explain=None if query.explain is None else query.explain.lower(),
+            **options,
         )
         plan = dataclasses.replace(plan, warnings=tuple(self._warnings))
-        return dataclasses.replace(plan, fetch=_fetch(plan, 1))
+        return dataclasses.replace(plan, fetch=plan_fetch(plan, 1))
 
     def _warn(self, warning: PlanWarning) -> None:
         self._warnings[warning] = None
 
-    def _refuse_what_is_not_executed(self) -> None:
+    def _refuse_what_needs_a_ranking(self) -> None:
+        if self._ranked:
+            return
         query = self._query
-        clauses: list[tuple[str, ast.Node | None]] = [
-            ("RANK BY", query.rank),
-            ("GROUP BY", query.group_by),
-            ("HAVING", query.having),
-            ("RERANK BY", query.rerank),
-        ]
-        for name, node in clauses:
+        nodes: dict[str, ast.Node | None] = {
+            "TOPK": query.topk,
+            "WITH SCORE THRESHOLD": query.score_threshold,
+            "RERANK BY": query.rerank,
+        }
+        for option in query.options:
+            if option.name in ("merge", "per_collection"):
+                nodes[option.name] = option
+        for name, node in nodes.items():
             if node is not None:
-                raise ChromaSQLPlanningError(f"{name} is not executed yet", span=node.span)
-        if query.projection.distinct:
-            raise ChromaSQLPlanningError("SELECT DISTINCT is not executed yet", span=query.projection.span)
-
-    # Options
+                raise ChromaSQLPlanningError(
+                    f"{name} needs a ranking; add RANK BY KNN(..) or USING EMBEDDING (..)", span=node.span
+                )
+        if query.similarity is not None:
+            raise ChromaSQLPlanningError(
+                "SIMILARITY needs a ranking; add RANK BY KNN(..) or USING EMBEDDING (..)", span=query.span
+            )
 
     def _options(self) -> dict[str, Any]:
-        settings = self._settings
-        options: dict[str, Any] = {
-            "merge": settings.merge,
-            "on_error": settings.on_error,
-            "per_collection": settings.per_collection,
-            "timeout": settings.timeout,
-        }
-        for argument in self._query.options:
-            if argument.name not in _OPTIONS:
-                hint = near_names(argument.name, _OPTIONS) or f"; the options are {', '.join(_OPTIONS)}"
-                raise ChromaSQLPlanningError(f"there is no option {argument.name}{hint}", span=argument.span)
-            if argument.name == "read_level":
-                raise ChromaSQLPlanningError("WITH (read_level) is not executed yet", span=argument.span)
-            if argument.name in settings.fixed:
-                raise ChromaSQLPlanningError(
-                    f"{argument.name} is fixed by the application and no statement may set it", span=argument.span
-                )
-            value = argument.value
-            if not isinstance(value, ast.Literal):
-                raise ChromaSQLPlanningError(f"{argument.name} takes a single value", span=value.span)
-            try:
-                options[argument.name] = _option(argument.name, value.value)
-            except ChromaSQLPlanningError as error:
-                error.span = value.span
-                raise
-        if not self._ranked:
-            for name in ("merge", "per_collection"):
-                argument_ = next((each for each in self._query.options if each.name == name), None)
-                if argument_ is not None:
-                    raise ChromaSQLPlanningError(
-                        f"{name} is about ranked statements; add USING EMBEDDING", span=argument_.span
-                    )
-        return options
+        return with_options(self._settings, self._query.options)
 
     # Ranking
 
-    def _rankings(self) -> tuple[Ranking, ...]:
-        match self._query.embedding:
-            case None:
-                return ()
-            case ast.EmbeddingBatch(items):
-                return tuple(Ranking(_ranking_query(item)) for item in items)
-            case item:
-                return (Ranking(_ranking_query(item)),)
-
-    def _pool(self, limit: int | None, offset: int) -> int | None:
+    def _rankings(self, condition: Condition, rerank: RerankPlan | None) -> tuple[Ranking, ...]:
         query = self._query
-        if not self._ranked:
-            for name, node in (("TOPK", query.topk), ("WITH SCORE THRESHOLD", query.score_threshold)):
-                if node is not None:
-                    raise ChromaSQLPlanningError(f"{name} needs a ranking; add USING EMBEDDING", span=node.span)
-            return None
-        pool = _count(query.topk, "TOPK", least=1)
-        if pool is None:
-            pool = _DEFAULT_POOL if limit is None else max(1, limit + offset)
-        if pool > MAX_POOL:
-            node = query.topk or query.limit
-            raise ChromaSQLPlanningError(
-                f"a ranking of {pool} candidates is more than {MAX_POOL}", span=node.span if node else None
-            )
-        return pool
+        topk = count_of(query.topk, "TOPK", least=1)
+        reaches = None if self._limit is None else max(1, self._limit + self._offset)
 
-    def _space(self) -> str | None:
-        similarity = self._query.similarity
-        if similarity is not None and not self._ranked:
-            raise ChromaSQLPlanningError("SIMILARITY needs a ranking; add USING EMBEDDING")
-        return None if similarity is None else _SPACES[similarity]
+        def pool(whole: bool) -> int:
+            if topk is not None:
+                return topk
+            least = rerank.candidates if rerank is not None else 1
+            if whole and query.group_by is None and self._groups is None:
+                return max(reaches or _DEFAULT_POOL, least)
+            return max(_DEFAULT_POOL, reaches or 0, least)
 
-    def _threshold(self) -> float | None:
-        node = self._query.score_threshold
+        planner = RankingPlanner(condition, pool, self._column)
+        if query.embedding is not None:
+            return planner.plan_embedding(query.embedding)
+        return () if query.rank is None else (planner.plan_rank(query.rank),)
+
+    def _rerank(self) -> RerankPlan | None:
+        node = self._query.rerank
         if node is None:
             return None
-        value = literal(node)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ChromaSQLPlanningError("WITH SCORE THRESHOLD takes a number", span=node.span)
-        return float(value)
+        strategy = strategy_named(node.strategy)
+        known = known_strategies()
+        if strategy is None:
+            hint = near_names(node.strategy, known) or f"; the strategies are {', '.join(known)}"
+            raise ChromaSQLPlanningError(f"there is no rerank strategy {node.strategy}{hint}", span=node.span)
+        if self._groups is not None:
+            raise ChromaSQLPlanningError("RERANK BY orders records, and this statement returns groups", span=node.span)
+        arguments: dict[str, Any] = {}
+        for argument in node.arguments:
+            if strategy.arguments is not None and argument.name not in (*strategy.arguments, "candidates"):
+                names = ", ".join(sorted({*strategy.arguments, "candidates"}))
+                raise ChromaSQLPlanningError(
+                    f"{node.strategy} has no argument {argument.name}; it takes {names}", span=argument.span
+                )
+            arguments[argument.name] = _argument(argument)
+        candidates = arguments.pop("candidates", max(_DEFAULT_RERANKED, 4 * (self._limit or 0)))
+        if type(candidates) is not int or candidates < 1:
+            raise ChromaSQLPlanningError("candidates takes a whole number of at least 1", span=node.span)
+        problem = strategy.check(arguments)
+        if problem is not None:
+            raise ChromaSQLPlanningError(problem, span=node.span)
+        return RerankPlan(node.strategy, candidates, arguments, strategy.parts)
 
     # Columns
 
     def _outputs(self) -> tuple[Output, ...]:
-        outputs: list[Output] = []
-        seen: dict[str, ast.Node] = {}
+        outputs: dict[str, Output] = {}
+        starred: set[str] = set()
         for item in self._query.projection.items:
             if isinstance(item, ast.Star):
                 new = self._star(item)
+                starred.update(output.name for output in new)
             else:
-                new = [Output(item.name, self._selected(item.operand))]
+                new = [Output(item.name, self._shown(item.operand))]
             for output in new:
-                if output.name in seen and not (isinstance(item, ast.Star) or isinstance(seen[output.name], ast.Star)):
+                if output.name in outputs and output.name not in starred:
                     raise ChromaSQLPlanningError(
                         f"two columns are called {output.name}; rename one by AS", span=item.span
                     )
-                if output.name not in seen:
-                    seen[output.name] = item
-                    outputs.append(output)
-        return tuple(outputs)
+                outputs.setdefault(output.name, output)
+        return tuple(outputs.values())
 
     def _star(self, star: ast.Star) -> list[Output]:
         names = ["id", "document", "metadata", *(["distance"] if self._ranked else [])]
         without: list[str] = []
         for field in star.excluded:
-            column = self._selected(field)
+            column = self._column(field)
             if column.key is not None:
                 without.append(column.key)
             elif column.part in names:
@@ -379,34 +315,42 @@ class _QueryPlanner:
                 raise ChromaSQLPlanningError(f"* does not hold {field.name}", span=field.span)
         return [Output(name, Column(name), tuple(without) if name == "metadata" else ()) for name in names]
 
-    def _selected(self, operand: ast.Operand) -> Column:
+    def _shown(self, operand: ast.Operand) -> Column:
+        return self._column(operand) if self._groups is None else self._groups.column_above(operand)
+
+    def _column(self, operand: ast.Operand) -> Column:
+        """Return the column of the records that a field means."""
         if isinstance(operand, ast.Aggregate):
-            raise ChromaSQLPlanningError(f"{operand.function} is not executed yet", span=operand.span)
+            raise ChromaSQLPlanningError(f"{operand.name} belongs in SELECT, HAVING or ORDER BY", span=operand.span)
         self._check_path(operand)
         if operand.root in ("distance", "score") and not self._ranked:
             raise ChromaSQLPlanningError(
-                f"{operand.root} needs a ranking; add USING EMBEDDING, or write metadata.{operand.root} for a key",
+                f"{operand.root} needs a ranking; add RANK BY KNN(..) or USING EMBEDDING (..), "
+                f"or write metadata.{operand.root} for a key",
                 span=operand.span,
             )
         return Column(operand.root, operand.key)
 
     def _check_path(self, field: ast.Field) -> None:
-        head = field.path[0].lower() if field.bare and field.path else ""
+        head = field.path[0].lower() if field.bare and len(field.path) > 1 else ""
         if head in ast.SYSTEM_COLUMNS:
             raise ChromaSQLPlanningError(
                 f"{head} has no parts; for a metadata key write metadata['{field.key}']", span=field.span
             )
 
+    def _resolved(self, operand: ast.Operand) -> ast.Operand:
+        """Return what an alias of SELECT stands for."""
+        if isinstance(operand, ast.Field) and operand.bare and len(operand.path) == 1:
+            return self._aliases.get(operand.path[0], operand)
+        return operand
+
     # Filter
 
-    def _filter(self) -> Filter:
+    def _condition(self) -> Condition:
         builder = ConditionBuilder(self._tested, self._warn)
-        parts: list[Condition] = []
-        for predicate in (self._query.where, self._query.where_document):
-            if predicate is not None:
-                parts.append(builder.build(predicate))
-        condition = all_of(parts) if parts else ALWAYS
-        return push_down(condition)
+        predicates = (self._query.where, self._query.where_document)
+        parts = [builder.build(predicate) for predicate in predicates if predicate is not None]
+        return all_of(parts) if parts else ALWAYS
 
     def _tested(self, operand: ast.Operand) -> Column:
         if isinstance(operand, ast.Aggregate):
@@ -424,54 +368,49 @@ class _QueryPlanner:
         self._check_path(operand)
         return Column(operand.root, operand.key)
 
+    # Groups
+
+    def _keep(self) -> Any:
+        group = self._query.group_by
+        if group is None or group.keep is None:
+            return None
+        if self._groups is not None:
+            raise ChromaSQLPlanningError(
+                "KEEP keeps records, so it cannot stand beside aggregates, HAVING or DISTINCT", span=group.keep.span
+            )
+        return plan_keep(group, self._column, self._order)
+
+    def _aggregation(self) -> Aggregation | None:
+        return None if self._groups is None else self._groups.plan(self._warn, self._resolved)
+
     # Order
 
-    def _order(self) -> tuple[OrderKey, ...]:
+    def _order(self, items: tuple[ast.OrderItem, ...]) -> tuple[OrderKey, ...]:
         keys: list[OrderKey] = []
-        for item in self._query.order_by:
-            column = self._ordered(item.operand)
+        for item in items:
+            column = self._shown(self._resolved(item.operand))
+            if column == Column("metadata") or column.part == "embedding":
+                raise ChromaSQLPlanningError(
+                    f"ORDER BY cannot compare {column.part}; name a key", span=item.operand.span
+                )
             descending = item.direction == "DESC"
-            if descending and column.part in ("score", "distance"):
+            if descending and column.part in ("score", "distance") and item in self._query.order_by:
                 self._warn(
-                    PlanWarning(
-                        "worst-first", f"lower is better, so ORDER BY {column} DESC puts the worst row first"
-                    )
+                    PlanWarning("worst-first", f"lower is better, so ORDER BY {column} DESC puts the worst row first")
                 )
             nulls_first = descending if item.nulls is None else item.nulls == "FIRST"
             keys.append(OrderKey(column, descending, nulls_first))
         return tuple(keys)
 
-    def _ordered(self, operand: ast.Operand) -> Column:
-        if isinstance(operand, ast.Field) and operand.bare and len(operand.path) == 1:
-            operand = self._aliases.get(operand.path[0], operand)
-        column = self._selected(operand)
-        if column == Column("metadata") or column.part == "embedding":
-            raise ChromaSQLPlanningError(f"ORDER BY cannot compare {column.part}; name a key", span=operand.span)
-        return column
 
-
-def _ranking_query(item: ast.Embedding) -> TextQuery | VectorQuery:
-    match item:
-        case ast.EmbeddingText(text, model):
-            words, name = literal(text), None if model is None else literal(model)
-            if not isinstance(words, str):
-                raise ChromaSQLPlanningError("TEXT takes a string", span=text.span)
-            if name is not None and not isinstance(name, str):
-                raise ChromaSQLPlanningError("MODEL takes a string", span=item.span)
-            return TextQuery(words, name)
-        case ast.EmbeddingVector(ast.Array(items)):
-            return VectorQuery(tuple(_component(each) for each in items))
-        case ast.EmbeddingVector(values):
-            raise ChromaSQLPlanningError("USING EMBEDDING takes a dense vector: VECTOR [0.1, 0.2]", span=values.span)
-        case _:
-            assert_never(item)
-
-
-def _component(value: ast.Value) -> float:
-    number = literal(value)
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise ChromaSQLPlanningError("a vector holds numbers only", span=value.span)
-    return float(number)
+def _argument(argument: ast.Argument) -> Any:
+    match argument.value:
+        case ast.Array(items):
+            return tuple(literal(item) for item in items)
+        case ast.Literal(value):
+            return value
+        case value:
+            raise ChromaSQLPlanningError(f"{argument.name} takes a value or a list", span=value.span)
 
 
 def _candidates(filter_: Filter) -> str:
@@ -481,29 +420,3 @@ def _candidates(filter_: Filter) -> str:
     if filter_.residual is None:
         return "query"
     return "resolve" if filter_.selective else "widen"
-
-
-def _option(name: str, value: Any) -> Any:
-    match name, value:
-        case "merge", str() if value.lower() in ("score", "distance"):
-            return "distance"
-        case "merge", str() if value.lower() == "rrf":
-            return "rrf"
-        case "on_error", str() if value.lower() in ("skip", "fail"):
-            return value.lower()
-        case "per_collection", int() if not isinstance(value, bool) and 1 <= value <= MAX_POOL:
-            return value
-        case "timeout", int() | float() if not isinstance(value, bool) and 0 < value < float("inf"):
-            return float(value)
-        case _:
-            _refuse_option(name, value)
-
-
-def _refuse_option(name: str, value: Any) -> NoReturn:
-    takes = {
-        "merge": "SCORE (also called distance) or RRF",
-        "on_error": "SKIP or FAIL",
-        "per_collection": f"a whole number from 1 to {MAX_POOL}",
-        "timeout": "a number of seconds above 0",
-    }
-    raise ChromaSQLPlanningError(f"{name} takes {takes[name]}, not {value!r}")

@@ -19,11 +19,12 @@ What Chroma does differently, and what is done about it (measured on 1.5.9; both
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
-from typing import Any, NamedTuple, assert_never
+from typing import Any, assert_never
 
 from chromasql.plan import ALWAYS, NEVER, AllOf, AnyOf, Column, Condition, Filter, Piece, Test
 from chromasql.planner.conditions import all_of
+from chromasql.planner.dialect import DISTRIBUTED, EVERYTHING, LOCAL, NOT_PUSHED, Dialect, Pushed, PushTest
+from chromasql.planner.distributed import push_distributed
 from chromasql.regex import equal_to_regex, escape_regex, like_to_regex
 
 __all__ = ["MAX_LIST", "MAX_PIECES", "MAX_VARIABLES", "push_down"]
@@ -42,35 +43,24 @@ _MAX_WIDTH = 100
 _EXACT_INTEGER = 2**53
 _ANY_TEXT = "^"
 
-_EVERYTHING = (Piece(),)
 
-
-class _Pushed(NamedTuple):
-    """The requests for a condition, and whether their union is exactly its true records."""
-
-    pieces: tuple[Piece, ...]
-    exact: bool
-
-
-_NOT_PUSHED = _Pushed(_EVERYTHING, exact=False)
-
-
-def push_down(condition: Condition) -> Filter:
-    """Split a condition into the requests for Chroma and the residual."""
+def push_down(condition: Condition, dialect: Dialect = LOCAL) -> Filter:
+    """Split a condition into the requests for Chroma and the residual, as the dialect of the Chroma allows."""
+    push_test = push_distributed if dialect == DISTRIBUTED else _push_test
     if condition == NEVER:
         return Filter(pieces=())
     if condition == ALWAYS:
         return Filter()
     parts = condition.parts if isinstance(condition, AllOf) else (condition,)
-    present = _present(parts)
-    pieces = _EVERYTHING
+    present = _present(parts, push_test)
+    pieces = EVERYTHING
     residual: list[Condition] = []
     # Conditions that stay one request first, so that a wide OR is what gives way at the limit.
-    order = {id(part): _push(part, present, 0) for part in parts}
+    order = {id(part): _push(part, present, push_test) for part in parts}
     for part in sorted(parts, key=lambda part: len(order[id(part)].pieces)):
         pushed = order[id(part)]
         joined = _joined(pieces, pushed.pieces)
-        if joined is None:
+        if joined is None or not _within(dialect, joined):
             residual.append(part)
             continue
         pieces = joined
@@ -80,36 +70,53 @@ def push_down(condition: Condition) -> Filter:
     return Filter(pieces=pieces, residual=all_of(left) if left else None)
 
 
-def _push(condition: Condition, present: frozenset[Column], depth: int) -> _Pushed:
+def _within(dialect: Dialect, pieces: Iterable[Piece]) -> bool:
+    """Tell whether each request keeps to the number of predicates that the dialect allows."""
+    most = dialect.predicates
+    return most is None or all(_predicates_in(piece.where) + len(piece.ids or ()) <= most for piece in pieces)
+
+
+def _predicates_in(where: Any) -> int:
+    """Count predicates as Chroma Cloud does: each element of a list is one."""
+    if not isinstance(where, dict):
+        return 0
+    ((key, value),) = where.items()
+    if key in ("$and", "$or"):
+        return sum(map(_predicates_in, value))
+    operand = next(iter(value.values())) if isinstance(value, dict) else value
+    return len(operand) if isinstance(operand, list) else 1
+
+
+def _push(condition: Condition, present: frozenset[Column], push_test: PushTest, depth: int = 0) -> Pushed:
     if depth > _MAX_DEPTH:
-        return _NOT_PUSHED
+        return NOT_PUSHED
     match condition:
         case Test():
-            return _push_test(condition, condition.column in present)
+            return push_test(condition, condition.column in present)
         case AllOf(parts):
-            return _push_all(parts, present | _present(parts), depth)
+            return _push_all(parts, present | _present(parts, push_test), push_test, depth)
         case AnyOf(parts):
-            return _push_any(parts, present, depth)
+            return _push_any(parts, present, push_test, depth)
         case _:
             assert_never(condition)
 
 
-def _push_all(parts: Sequence[Condition], present: frozenset[Column], depth: int) -> _Pushed:
-    pieces, exact = _EVERYTHING, True
+def _push_all(parts: Sequence[Condition], present: frozenset[Column], push_test: PushTest, depth: int) -> Pushed:
+    pieces, exact = EVERYTHING, True
     for part in parts:
-        pushed = _push(part, present, depth + 1)
+        pushed = _push(part, present, push_test, depth + 1)
         joined = _joined(pieces, pushed.pieces)
         exact = exact and pushed.exact and joined is not None
         pieces = pieces if joined is None else joined
-    return _Pushed(pieces, exact)
+    return Pushed(pieces, exact)
 
 
-def _push_any(parts: Sequence[Condition], present: frozenset[Column], depth: int) -> _Pushed:
-    pushed = [_push(part, present, depth + 1) for part in parts]
+def _push_any(parts: Sequence[Condition], present: frozenset[Column], push_test: PushTest, depth: int) -> Pushed:
+    pushed = [_push(part, present, push_test, depth + 1) for part in parts]
     pieces = _united([piece for each in pushed for piece in each.pieces])
     if len(pieces) > MAX_PIECES or not all(piece.restricts for piece in pieces):
-        return _NOT_PUSHED
-    return _Pushed(pieces, all(each.exact for each in pushed))
+        return NOT_PUSHED
+    return Pushed(pieces, all(each.exact for each in pushed))
 
 
 # Requests
@@ -204,20 +211,20 @@ def _chunks(values: tuple[Any, ...], size: int = MAX_LIST) -> Iterable[tuple[Any
 _POSITIVE = frozenset({"=", "<", "<=", ">", ">=", "in", "contains"})
 
 
-def _present(parts: Iterable[Condition]) -> frozenset[Column]:
+def _present(parts: Iterable[Condition], push_test: PushTest) -> frozenset[Column]:
     """Return the columns that one of the parts, all of them true, proves to be there, as Chroma sees it."""
     found: set[Column] = set()
     for part in parts:
-        if isinstance(part, Test) and part.operator in _POSITIVE and _push_test(part, present=False).exact:
+        if isinstance(part, Test) and part.operator in _POSITIVE and push_test(part, False).exact:
             found.add(part.column)
         elif isinstance(part, AnyOf):
-            found |= reduce(frozenset.__and__, (_present((each,)) for each in part.parts))
+            found |= frozenset.intersection(*(_present((each,), push_test) for each in part.parts))
         elif isinstance(part, AllOf):
-            found |= _present(part.parts)
+            found |= _present(part.parts, push_test)
     return frozenset(found)
 
 
-def _push_test(test: Test, present: bool) -> _Pushed:  # noqa: FBT001
+def _push_test(test: Test, present: bool) -> Pushed:
     match test.column.part:
         case "id":
             return _push_id(test)
@@ -226,25 +233,25 @@ def _push_test(test: Test, present: bool) -> _Pushed:  # noqa: FBT001
         case "metadata" if test.column.key:
             return _push_metadata(test, test.column.key, present)
         case _:
-            return _NOT_PUSHED
+            return NOT_PUSHED
 
 
-def _push_id(test: Test) -> _Pushed:
+def _push_id(test: Test) -> Pushed:
     match test.operator, test.operand:
         case "=", str(value):
-            return _Pushed((Piece(ids=(value,)),), exact=True)
+            return Pushed((Piece(ids=(value,)),), exact=True)
         case "in", tuple(values):
             ids = tuple(dict.fromkeys(value for value in values if isinstance(value, str)))
-            return _Pushed(tuple(Piece(ids=chunk) for chunk in _chunks(ids)), exact=True)
+            return Pushed(tuple(Piece(ids=chunk) for chunk in _chunks(ids)), exact=True)
         case "=", _:
-            return _Pushed((), exact=True)
+            return Pushed((), exact=True)
         case _:
-            return _NOT_PUSHED
+            return NOT_PUSHED
 
 
-def _push_document(test: Test) -> _Pushed:
-    def exactly(*filters: dict[str, Any]) -> _Pushed:
-        return _Pushed((Piece(where_document=_nested("$and", filters)),), exact=True)
+def _push_document(test: Test) -> Pushed:
+    def exactly(*filters: dict[str, Any]) -> Pushed:
+        return Pushed((Piece(where_document=_nested("$and", filters)),), exact=True)
 
     any_text = {"$regex": _ANY_TEXT}
     match test.operator, test.operand:
@@ -253,20 +260,20 @@ def _push_document(test: Test) -> _Pushed:
         case "is not null", _:
             return exactly(any_text)
         case "is distinct", value if not isinstance(value, str):
-            return _Pushed(_EVERYTHING, exact=True)
+            return Pushed(EVERYTHING, exact=True)
         case "is distinct", str(value):
             return exactly({"$not_regex": equal_to_regex(value)})
         case "in", tuple(values):
             tests = [{"$regex": equal_to_regex(value)} for value in values if isinstance(value, str)]
             whole = _nested("$or", tests)
-            return exactly(whole) if whole else _Pushed((), exact=True)
+            return exactly(whole) if whole else Pushed((), exact=True)
         case "not in", tuple(values):
             tests = [{"$not_regex": equal_to_regex(value)} for value in values if isinstance(value, str)]
             return exactly(any_text, *tests)
-        case ("<" | "<=" | ">" | ">="), _:
-            return _Pushed(exactly(any_text).pieces, exact=False)
+        case (("<" | "<=" | ">" | ">="), _):
+            return Pushed(exactly(any_text).pieces, exact=False)
         case ("=", value) if not isinstance(value, str):
-            return _Pushed((), exact=True)
+            return Pushed((), exact=True)
         case ("!=", value) if not isinstance(value, str):
             return exactly(any_text)
         case operator, str(value):
@@ -275,7 +282,7 @@ def _push_document(test: Test) -> _Pushed:
                 return exactly({"$not_regex": pattern}, any_text)
             return exactly({"$regex": pattern})
         case _:
-            return _NOT_PUSHED
+            return NOT_PUSHED
 
 
 def _document_pattern(operator: str, value: str) -> str:
@@ -292,9 +299,9 @@ def _document_pattern(operator: str, value: str) -> str:
             return equal_to_regex(value)
 
 
-def _push_metadata(test: Test, key: str, present: bool) -> _Pushed:  # noqa: FBT001
-    def request(where: dict[str, Any] | None, *, exact: bool = True) -> _Pushed:
-        return _NOT_PUSHED if where is None else _Pushed((Piece(where=where),), exact)
+def _push_metadata(test: Test, key: str, present: bool) -> Pushed:
+    def request(where: dict[str, Any] | None, *, exact: bool = True) -> Pushed:
+        return NOT_PUSHED if where is None else Pushed((Piece(where=where),), exact)
 
     match test.operator, test.operand:
         case "=", value:
@@ -312,13 +319,15 @@ def _push_metadata(test: Test, key: str, present: bool) -> _Pushed:  # noqa: FBT
         case "contains", value:
             return request(_nested("$or", [{key: {"$contains": each}} for each in _elements(value)]))
         case "not contains", value:
-            return request(_nested("$and", [{key: {"$not_contains": each}} for each in _elements(value)]), exact=present)
+            return request(
+                _nested("$and", [{key: {"$not_contains": each}} for each in _elements(value)]), exact=present
+            )
         case "like", str(pattern) if "%" not in pattern:
             return request({key: {"$eq": pattern}})
         case "not like", str(pattern) if "%" not in pattern:
             return request({key: {"$ne": pattern}}, exact=present)
         case _:
-            return _NOT_PUSHED
+            return NOT_PUSHED
 
 
 def _is_number(value: Any) -> bool:
@@ -392,9 +401,9 @@ def _by_kind(values: Iterable[Any]) -> tuple[list[list[Any]], list[float]]:
     return [list(kind) for kind in kinds.values() if kind], list(fractions)
 
 
-def _push_list(key: str, values: tuple[Any, ...]) -> _Pushed:
+def _push_list(key: str, values: tuple[Any, ...]) -> Pushed:
     if not all(_pushable(value) for value in values):
-        return _NOT_PUSHED
+        return NOT_PUSHED
     kinds, fractions = _by_kind(values)
     tests = [
         {key: {"$in": list(chunk)}} if len(chunk) > 1 else {key: {"$eq": chunk[0]}}
@@ -403,7 +412,7 @@ def _push_list(key: str, values: tuple[Any, ...]) -> _Pushed:
     ]
     tests += [where for value in fractions if (where := _equal(key, value)) is not None]
     pieces = _united([Piece(where=test) for test in tests])
-    return _Pushed(pieces, exact=True) if len(pieces) <= MAX_PIECES else _NOT_PUSHED
+    return Pushed(pieces, exact=True) if len(pieces) <= MAX_PIECES else NOT_PUSHED
 
 
 def _not_in(key: str, values: tuple[Any, ...]) -> dict[str, Any] | None:

@@ -64,7 +64,9 @@ COMPARISONS = st.one_of(
     ),
 ).map(lambda pair: {pair[0]: pair[1]})
 NEEDLES = st.sampled_from(["Hello", "hello", "l", "%", "_", "\n", "world"])
-DOCUMENT_TESTS = st.tuples(st.sampled_from(["$contains", "$not_contains"]), NEEDLES).map(lambda pair: {pair[0]: pair[1]})
+DOCUMENT_TESTS = st.tuples(st.sampled_from(["$contains", "$not_contains"]), NEEDLES).map(
+    lambda pair: {pair[0]: pair[1]}
+)
 REGEXES = st.tuples(
     st.sampled_from(["$regex", "$not_regex"]), st.sampled_from(["^hel", "(?i)hello$", r"\d+%", "^$", "world|there"])
 ).map(lambda pair: {pair[0]: pair[1]})
@@ -73,16 +75,18 @@ REGEXES = st.tuples(
 def joined(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.recursive(
         leaves,
-        lambda inner: st.tuples(
-            st.sampled_from(["$and", "$or"]), st.lists(inner, min_size=2, max_size=3)
-        ).map(lambda pair: {pair[0]: pair[1]}),
+        lambda inner: st.tuples(st.sampled_from(["$and", "$or"]), st.lists(inner, min_size=2, max_size=3)).map(
+            lambda pair: {pair[0]: pair[1]}
+        ),
         max_leaves=5,
     )
 
 
 WHERES = joined(
     st.one_of(
-        st.tuples(st.sampled_from(["k", "n", "missing"]), st.one_of(COMPARISONS, SCALARS)).map(lambda pair: {pair[0]: pair[1]}),
+        st.tuples(st.sampled_from(["k", "n", "missing"]), st.one_of(COMPARISONS, SCALARS)).map(
+            lambda pair: {pair[0]: pair[1]}
+        ),
         DOCUMENT_TESTS.map(lambda test: {"#document": test}),
     )
 )
@@ -100,11 +104,24 @@ def test_filters_keep_what_chroma_keeps(twins: Any, where: Any, where_document: 
     assert answer.value.value["ids"] == real.get(where=where, where_document=where_document, include=[])["ids"]
 
 
+@pytest.mark.parametrize("operator", ["$eq", "$ne", "$contains", "$not_contains"])
+@pytest.mark.parametrize("operand", [value for value in VALUES if isinstance(value, str | int | float)], ids=repr)
+async def test_kinds_mix_as_in_chroma(twins: Any, operator: str, operand: Any) -> None:
+    """Numbers compare by value but not with booleans, and an element of a list is of the operand's own type."""
+    memory, real = twins
+
+    where = {"k": {operator: operand}}
+
+    assert (await memory.get(where=where))["ids"] == real.get(where=where)["ids"]
+
+
 COLUMNS = ["documents", "embeddings", "metadatas", "uris"]
 
 
 @pytest.mark.parametrize("include", [[], ["documents"], ["metadatas", "uris"], COLUMNS])
-@pytest.mark.parametrize("arguments", [{}, {"limit": 3, "offset": 5}, {"ids": ["r9", "r2", "no"]}, {"where": {"k": "no"}}, {"limit": 0}])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"limit": 3, "offset": 5}, {"ids": ["r9", "r2", "no"]}, {"where": {"k": "no"}}, {"limit": 0}]
+)
 async def test_get_answers_as_chroma(twins: Any, arguments: dict[str, Any], include: list[str]) -> None:
     """Get gives the same columns with the same values, in record order whatever the order of ids."""
     memory, real = twins
@@ -157,11 +174,11 @@ async def test_count_and_what_describes_a_collection(twins: Any) -> None:
 
 async def test_ties_keep_record_order_and_the_cut() -> None:
     """Of equal distances the earlier record comes first, and n_results cuts there."""
-    collection = MemoryCollection("ties", [{"id": id_, "embedding": [1, 0]} for id_ in "cab"])
+    records = [{"id": f"r{number}", "embedding": [number % 2, 0]} for number in reversed(range(100))]
 
-    answer = await collection.query(query_embeddings=[[1, 0]], n_results=2)
+    answer = await MemoryCollection("ties", records).query(query_embeddings=[[1, 0]], n_results=75)
 
-    assert answer["ids"] == [["c", "a"]]
+    assert answer["ids"] == [[f"r{number}" for number in [*range(99, 0, -2), *range(98, 48, -2)]]]
 
 
 async def test_a_distance_does_not_depend_on_the_other_records() -> None:
@@ -241,5 +258,5 @@ async def test_the_provider_keeps_the_contract() -> None:
     assert (await provider.get_collection("docs")).configuration_json == {"hnsw": {"space": "cosine"}}
     assert isinstance(provider, AsyncCollectionProvider)
     assert isinstance(own, AsyncCollection)
-    with pytest.raises(LookupError, match="collection doc does not exist; did you mean docs?"):
+    with pytest.raises(LookupError, match="collection doc does not exist; did you mean docs"):
         await provider.get_collection("doc")

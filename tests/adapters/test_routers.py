@@ -82,6 +82,27 @@ def test_keys_given_in_python_keep_their_kind() -> None:
         router.route(query("k = TRUE"))
 
 
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("k = 1.5", ["half"]),
+        ("k = 2", ["two"]),
+        ("k = -3", ["minus"]),
+        ("k = 1000", ["thousand"]),
+        ("k = TRUE", ["yes"]),
+        ("k = FALSE", ["no"]),
+        ("k = 0", None),
+        ("k = '2'", None),
+    ],
+)
+def test_keys_of_json_stand_for_other_kinds(where: str, expected: list[str] | None) -> None:
+    """A number or a boolean is found under the string that JSON or Python makes of it."""
+    keys = {"1.5": "half", "2.0": "two", "-3": "minus", "1e3": "thousand", "True": "yes", "false": "no", "nan": "none"}
+    table = {"model_to_collections": {key: {"collections": [name]} for key, name in keys.items()}}
+
+    assert MetadataFieldRouter(json.loads(json.dumps(table)), "k").route(query(where)) == expected
+
+
 def test_strict_names_the_field_to_constrain() -> None:
     """Without the fallback a statement that does not constrain the key is refused, with what to write."""
     router = MetadataFieldRouter(CONFIG, ("org", "model"), fallback_to_all=False)
@@ -96,7 +117,9 @@ def test_strict_names_the_field_to_constrain() -> None:
 
 def test_the_hint_of_an_odd_key_can_be_written() -> None:
     """The spelling that the refusal gives parses and routes, even for a key with a space."""
-    router = MetadataFieldRouter({"model_to_collections": {"a": {"collections": ["c"]}}}, "odd key", fallback_to_all=False)
+    router = MetadataFieldRouter(
+        {"model_to_collections": {"a": {"collections": ["c"]}}}, "odd key", fallback_to_all=False
+    )
 
     with pytest.raises(ChromaSQLRoutingError, match=r"metadata\['odd key'\] = "):
         router.route(query())
@@ -107,7 +130,7 @@ def test_strict_names_the_unknown_value() -> None:
     """Without the fallback a value that the table does not list is refused, with the nearest that it does."""
     router = MetadataFieldRouter(CONFIG, ("model",), fallback_to_all=False)
 
-    with pytest.raises(ChromaSQLRoutingError, match="no model 'Tabel'; did you mean Table?"):
+    with pytest.raises(ChromaSQLRoutingError, match="no model 'Tabel'; did you mean Table"):
         router.route(query("model IN ('Table', 'Tabel')"))
 
 
@@ -226,6 +249,12 @@ def test_a_value_cannot_smuggle_text(value: str, fallback: bool) -> None:
         router.route(query("tenant = :t", {"t": value}))
 
     assert repr(value) in caught.value.message
+
+
+def test_the_same_value_is_named_on_every_run() -> None:
+    """Of several values that cannot be part of a name, the refusal names the first in order."""
+    with pytest.raises(ChromaSQLRoutingError, match=r"^'a b' cannot"):
+        PatternRouter("t_{tenant}").route(query("tenant IN ('d e', 'c d', 'b c', 'a b')"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""Which kind of Chroma a collection lives in, found out once per client and remembered."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from chromasql.handles import run_blocking
+from chromasql.planner.dialect import DISTRIBUTED, LOCAL, Dialect
+
+__all__ = ["detect_dialect", "known_dialect", "remember_dialect"]
+
+_known: WeakKeyDictionary[Any, Dialect] = WeakKeyDictionary()
+
+
+def known_dialect(owner: Any) -> Dialect | None:
+    """Return what is remembered of a provider or a client."""
+    try:
+        return _known.get(owner)
+    except TypeError:
+        return None
+
+
+def remember_dialect(owner: Any, dialect: Dialect) -> None:
+    """Remember the dialect of a provider or a client for as long as it lives."""
+    try:
+        _known[owner] = dialect
+    except TypeError:
+        return
+
+
+async def detect_dialect(collection: Any) -> Dialect:
+    """
+    Ask a collection whether it has the Search API, which only distributed Chroma has.
+
+    Embedded Chroma raises NotImplementedError and a single node answers 501; any other failure says nothing, and passes.
+    """
+    search = getattr(collection, "search", None)
+    if not callable(search):
+        return LOCAL
+    client = getattr(collection, "_client", None) or getattr(collection, "_server", None) or collection
+    known = known_dialect(client)
+    if known is None:
+        known = DISTRIBUTED if await _has_search(search) else LOCAL
+        remember_dialect(client, known)
+    return known
+
+
+async def _has_search(search: Any) -> bool:
+    try:
+        if inspect.iscoroutinefunction(search):
+            await search(searches=[])
+        else:
+            await run_blocking(search, searches=[])
+    except Exception as error:
+        if isinstance(error, NotImplementedError) or getattr(error, "status", None) == 501:  # noqa: PLR2004
+            return False
+        if "not implemented" in str(error).lower():
+            return False
+        raise
+    return True

@@ -1,0 +1,98 @@
+"""Rank expressions as plain data: what a plan says about scores, and nothing about how they are computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = [
+    "Arithmetic",
+    "Constant",
+    "Expression",
+    "Fusion",
+    "LeafValue",
+    "MetadataValue",
+    "ScalarFunction",
+    "leaves_of",
+    "metadata_keys",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A number."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeafValue:
+    """What a leaf (a KNN or BM25, by its position in the ranking) gives for a record: its rank or its distance."""
+
+    leaf: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataValue:
+    """A metadata key read as a number; anything else is NULL."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """``left operator right``; the operator is one of + - * /."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarFunction:
+    """ABS, EXP, LOG, MIN, MAX or COALESCE of expressions."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """
+    Reciprocal rank fusion: the sum over the ranks of - weight / (k + rank).
+
+    A rank that is NULL, as its leaf did not return the record, adds nothing.
+    """
+
+    ranks: tuple[Expression, ...]
+    weights: tuple[float, ...]
+    k: float = 60.0
+
+
+Expression: TypeAlias = Constant | LeafValue | MetadataValue | Arithmetic | ScalarFunction | Fusion
+
+
+def _parts(expression: Expression) -> tuple[Expression, ...]:
+    match expression:
+        case Arithmetic(_, left, right):
+            return left, right
+        case ScalarFunction(_, arguments):
+            return arguments
+        case Fusion(ranks):
+            return ranks
+        case _:
+            return ()
+
+
+def leaves_of(expression: Expression) -> tuple[int, ...]:
+    """Return the leaves that an expression reads, from left to right."""
+    if isinstance(expression, LeafValue):
+        return (expression.leaf,)
+    return tuple(leaf for part in _parts(expression) for leaf in leaves_of(part))
+
+
+def metadata_keys(expression: Expression) -> frozenset[str]:
+    """Return the metadata keys that an expression reads."""
+    if isinstance(expression, MetadataValue):
+        return frozenset({expression.key})
+    return frozenset(key for part in _parts(expression) for key in metadata_keys(part))

@@ -1,0 +1,311 @@
+"""USING EMBEDDING and RANK BY: the leaves to search and the expression over them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from chromasql import ast
+from chromasql._source import Span
+from chromasql.bm25 import split_words, words_pattern
+from chromasql.errors import ChromaSQLPlanningError
+from chromasql.expressions import Arithmetic, Constant, Expression, Fusion, LeafValue, MetadataValue, ScalarFunction
+from chromasql.plan import (
+    ALWAYS,
+    EMBEDDING_KEY,
+    NEVER,
+    Bm25Leaf,
+    Column,
+    Condition,
+    Filter,
+    KnnLeaf,
+    Leaf,
+    Ranking,
+    SparseQuery,
+    Test,
+    TextQuery,
+    VectorQuery,
+)
+from chromasql.planner.conditions import all_of, literal
+from chromasql.planner.dialect import LOCAL, Dialect
+from chromasql.planner.pushdown import push_down
+
+__all__ = ["MAX_POOL", "RankingPlanner", "count_of", "number_of", "translated_leaf"]
+
+MAX_POOL = 1_000_000
+"""The most candidates that a leaf may ask for."""
+
+_DOCUMENT = Column("document")
+
+
+def count_of(value: ast.Value | None, what: str, *, least: int) -> int | None:
+    """Return a whole number of at least ``least``, or None where it is left out."""
+    if value is None:
+        return None
+    number = literal(value)
+    if type(number) is not int or number < least:
+        raise ChromaSQLPlanningError(f"{what} takes a whole number of at least {least}", span=value.span)
+    return number
+
+
+def number_of(value: ast.Value | None, what: str) -> float | None:
+    """Return a number, or None where it is left out."""
+    if value is None:
+        return None
+    number = literal(value)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ChromaSQLPlanningError(f"{what} takes a number", span=value.span)
+    return number
+
+
+def _flag(value: ast.Value | None, what: str) -> bool | None:
+    if value is None:
+        return None
+    flag = literal(value)
+    if not isinstance(flag, bool):
+        raise ChromaSQLPlanningError(f"{what} takes TRUE or FALSE", span=value.span)
+    return flag
+
+
+@dataclass(frozen=True, slots=True)
+class _InFusion:
+    """What an RRF sets for the leaves inside it."""
+
+    default: float | None
+    optional: bool
+
+
+class RankingPlanner:
+    """
+    Plans the rankings of one statement.
+
+    ``condition`` is its WHERE, for the statistics of BM25; ``pool`` gives the number of candidates of a leaf that does not
+    say, from whether that leaf is a KNN and the whole rank; ``field`` checks a metadata path.
+    """
+
+    def __init__(self, condition: Condition, pool: Callable[[bool], int], field: Callable[[ast.Field], Column]) -> None:
+        self._condition = condition
+        self._pool = pool
+        self._field = field
+        self._leaves: list[Leaf] = []
+
+    def plan_embedding(self, embedding: ast.Embedding | ast.EmbeddingBatch) -> tuple[Ranking, ...]:
+        """Plan USING EMBEDDING: one ranking for each of its items."""
+        items = embedding.items if isinstance(embedding, ast.EmbeddingBatch) else (embedding,)
+        limit = self._checked_pool(self._pool(True), embedding.span)
+        rankings = []
+        for item in items:
+            query = _query(item)
+            if isinstance(query, SparseQuery):
+                raise ChromaSQLPlanningError(
+                    "USING EMBEDDING takes a dense vector; rank by RANK BY KNN({..}, key = name)", span=item.span
+                )
+            rankings.append(Ranking((KnnLeaf(query, limit),)))
+        return tuple(rankings)
+
+    def plan_rank(self, rank: ast.RankExpr) -> Ranking:
+        """Plan RANK BY."""
+        self._leaves = []
+        whole = isinstance(rank, ast.Knn)
+        score = self._expression(rank, None, whole=whole)
+        if not self._leaves:
+            raise ChromaSQLPlanningError(
+                "RANK BY needs a KNN or a BM25 to find its candidates; ORDER BY sorts by metadata", span=rank.span
+            )
+        return Ranking(tuple(self._leaves), score)
+
+    def _expression(self, rank: ast.RankExpr, fusion: _InFusion | None, *, whole: bool = False) -> Expression:
+        match rank:
+            case ast.Number(value):
+                number = number_of(value, "RANK BY")
+                assert number is not None
+                return Constant(number)
+            case ast.Field():
+                return self._metadata(rank)
+            case ast.Unary("+", operand):
+                return self._expression(operand, fusion)
+            case ast.Unary(_, operand):
+                return Arithmetic("*", Constant(-1), self._expression(operand, fusion))
+            case ast.Binary(operator, left, right):
+                return Arithmetic(operator, self._expression(left, fusion), self._expression(right, fusion))
+            case ast.Call(function, arguments):
+                return ScalarFunction(function, tuple(self._expression(each, fusion) for each in arguments))
+            case ast.Knn():
+                return self._add(self._knn(rank, whole=whole), rank, fusion)
+            case ast.Bm25():
+                return self._add(self._bm25(rank), rank, fusion)
+            case ast.Rrf():
+                return self._rrf(rank)
+            case _:
+                assert_never(rank)
+
+    def _metadata(self, field: ast.Field) -> MetadataValue:
+        column = self._field(field)
+        if column.key is None:
+            raise ChromaSQLPlanningError(
+                f"RANK BY takes metadata keys, and {column.part} is none; a key of that name is metadata.{column.part}",
+                span=field.span,
+            )
+        return MetadataValue(column.key)
+
+    # Leaves
+
+    def _add(self, leaf: Leaf, node: ast.Knn | ast.Bm25, fusion: _InFusion | None) -> LeafValue:
+        default = number_of(node.default, "default")
+        return_rank = _flag(node.return_rank, "return_rank")
+        optional = default is not None
+        if fusion is not None:
+            if return_rank is False:
+                assert node.return_rank is not None
+                raise ChromaSQLPlanningError(
+                    "RRF fuses ranks, so return_rank = FALSE cannot stand inside it", span=node.return_rank.span
+                )
+            return_rank = True
+            default = fusion.default if default is None else default
+            optional = fusion.optional or default is not None
+        self._leaves.append(
+            dataclasses.replace(leaf, default=default, return_rank=bool(return_rank), optional=optional)
+        )
+        return LeafValue(len(self._leaves) - 1)
+
+    def _knn(self, knn: ast.Knn, *, whole: bool) -> KnnLeaf:
+        if isinstance(knn.query, ast.Parameter):
+            literal(knn.query)
+            raise ChromaSQLPlanningError("KNN takes a text or a vector", span=knn.query.span)
+        query = _query(knn.query)
+        key = _key(knn.key)
+        if isinstance(query, VectorQuery) and key != EMBEDDING_KEY:
+            raise ChromaSQLPlanningError(
+                f"a dense vector is compared with embedding alone; for {key} give a sparse vector, {{1: 0.5}}",
+                span=knn.span,
+            )
+        if isinstance(query, SparseQuery) and key == EMBEDDING_KEY:
+            raise ChromaSQLPlanningError("a sparse vector needs the key of a sparse index: key = name", span=knn.span)
+        return KnnLeaf(query, self._limit(knn.limit, knn.span, whole=whole), key=key)
+
+    def _bm25(self, bm25: ast.Bm25) -> Bm25Leaf:
+        text = literal(bm25.query)
+        if not isinstance(text, str):
+            raise ChromaSQLPlanningError("BM25 takes a string", span=bm25.query.span)
+        k1, b = number_of(bm25.k1, "k1"), number_of(bm25.b, "b")
+        if k1 is not None and k1 < 0:
+            raise ChromaSQLPlanningError("k1 takes a number of at least 0", span=bm25.span)
+        if b is not None and not 0 <= b <= 1:
+            raise ChromaSQLPlanningError("b takes a number from 0 to 1", span=bm25.span)
+        words = tuple(dict.fromkeys(split_words(text)))
+        leaf = Bm25Leaf(
+            words,
+            self._limit(bm25.limit, bm25.span, whole=False),
+            matching=Filter(),
+            counted=Filter(),
+            k1=1.2 if k1 is None else k1,
+            b=0.75 if b is None else b,
+        )
+        return _with_filters(leaf, self._condition, LOCAL)
+
+    def _limit(self, limit: ast.Value | None, span: Span, *, whole: bool) -> int:
+        count = count_of(limit, "limit", least=1)
+        return self._checked_pool(self._pool(whole) if count is None else count, span)
+
+    @staticmethod
+    def _checked_pool(count: int, span: Span) -> int:
+        if count > MAX_POOL:
+            raise ChromaSQLPlanningError(f"{count} candidates are more than {MAX_POOL}", span=span)
+        return count
+
+    # Fusion
+
+    def _rrf(self, rrf: ast.Rrf) -> Fusion:
+        k = number_of(rrf.k, "k")
+        if k is not None and k <= 0:
+            assert rrf.k is not None
+            raise ChromaSQLPlanningError("k takes a number above 0", span=rrf.k.span)
+        require_all = _flag(rrf.require_all, "require_all") or False
+        default = number_of(rrf.default, "default")
+        if require_all and default is not None:
+            raise ChromaSQLPlanningError(
+                "require_all leaves out the records that default would rank; give one of them", span=rrf.span
+            )
+        inside = _InFusion(default, optional=not require_all)
+        weights = self._weights(rrf)
+        return Fusion(tuple(self._expression(rank, inside) for rank in rrf.ranks), weights, 60.0 if k is None else k)
+
+    @staticmethod
+    def _weights(rrf: ast.Rrf) -> tuple[float, ...]:
+        if isinstance(rrf.weights, ast.Parameter):
+            literal(rrf.weights)
+        items = rrf.weights.items if isinstance(rrf.weights, ast.Array) else ()
+        weights = [number_of(item, "weights") or 0.0 for item in items] or [1.0] * len(rrf.ranks)
+        if len(weights) != len(rrf.ranks):
+            raise ChromaSQLPlanningError(f"RRF has {len(rrf.ranks)} ranks and {len(weights)} weights", span=rrf.span)
+        if min(weights) < 0:
+            raise ChromaSQLPlanningError("weights cannot be below 0", span=rrf.span)
+        if not _flag(rrf.normalize, "normalize"):
+            return tuple(weights)
+        total = sum(weights)
+        if total == 0:
+            raise ChromaSQLPlanningError("normalize needs a weight above 0", span=rrf.span)
+        return tuple(weight / total for weight in weights)
+
+
+def translated_leaf(leaf: Leaf, condition: Condition, dialect: Dialect) -> Leaf:
+    """Return the leaf for another kind of Chroma."""
+    return _with_filters(leaf, condition, dialect) if isinstance(leaf, Bm25Leaf) else leaf
+
+
+def _with_filters(leaf: Bm25Leaf, condition: Condition, dialect: Dialect) -> Bm25Leaf:
+    """Find the documents with a word, and count all documents, under the statement's filter."""
+    filtered = condition != ALWAYS
+    has_word = Test(_DOCUMENT, "regex", words_pattern(leaf.words)) if leaf.words else NEVER
+    counted = Test(_DOCUMENT, "is not null" if filtered else "is null")
+    return dataclasses.replace(
+        leaf,
+        matching=push_down(all_of([condition, has_word]), dialect),
+        counted=push_down(all_of([condition, counted]), dialect),
+        subtracted=not filtered,
+    )
+
+
+def _key(key: ast.Field | ast.Value | None) -> str:
+    match key:
+        case None:
+            return EMBEDDING_KEY
+        case ast.Field():
+            name = key.key or key.root
+        case value:
+            given = literal(value)
+            if not isinstance(given, str):
+                raise ChromaSQLPlanningError("key takes the name of a field", span=value.span)
+            name = given
+    return EMBEDDING_KEY if name in ("embedding", EMBEDDING_KEY) else name
+
+
+def _query(item: ast.Embedding) -> TextQuery | VectorQuery | SparseQuery:
+    match item:
+        case ast.EmbeddingText(text, model):
+            words, name = literal(text), None if model is None else literal(model)
+            if not isinstance(words, str):
+                raise ChromaSQLPlanningError("TEXT takes a string", span=text.span)
+            if name is not None and not isinstance(name, str):
+                raise ChromaSQLPlanningError("MODEL takes a string", span=item.span)
+            return TextQuery(words, name)
+        case ast.EmbeddingVector(ast.Array(items)):
+            return VectorQuery(tuple(_component(each) for each in items))
+        case ast.EmbeddingVector(ast.SparseVector(items)):
+            weights = {index: _component(weight) for index, weight in items}
+            if len(weights) != len(items):
+                raise ChromaSQLPlanningError("an index stands twice in the sparse vector", span=item.span)
+            ordered = sorted(weights)
+            return SparseQuery(tuple(ordered), tuple(weights[index] for index in ordered))
+        case _:
+            assert isinstance(item.values, ast.Parameter)
+            literal(item.values)
+            raise AssertionError(item)
+
+
+def _component(value: ast.Value) -> float:
+    number = number_of(value, "a vector")
+    assert number is not None
+    return float(number)

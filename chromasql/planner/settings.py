@@ -1,0 +1,95 @@
+"""What the caller sets for a statement, and the options of ``WITH (..)`` that may say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from chromasql import ast
+from chromasql.errors import ChromaSQLPlanningError, near_names
+from chromasql.planner.ranking import MAX_POOL
+
+__all__ = ["OPTIONS", "Settings", "with_options"]
+
+OPTIONS = ("merge", "on_error", "per_collection", "read_level", "timeout")
+"""The names of the options."""
+
+_READ_LEVELS = ("index_and_wal", "index_only", "index_and_bounded_wal")
+_TAKES = {
+    "merge": "SCORE (also called distance) or RRF",
+    "on_error": "SKIP or FAIL",
+    "per_collection": f"a whole number from 1 to {MAX_POOL}",
+    "read_level": "INDEX_AND_WAL, INDEX_ONLY or INDEX_AND_BOUNDED_WAL",
+    "timeout": "a number of seconds above 0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    What the caller sets for a statement that does not say otherwise in ``WITH (..)``.
+
+    ``merge`` is ``distance`` or ``rrf``; ``on_error`` is ``skip`` or ``fail``; ``timeout`` is in seconds for the whole
+    statement; ``per_collection`` is the number of candidates that each collection gives; ``read_level`` is passed to a Chroma
+    that has read levels. ``fixed`` names those that the statement may not change.
+    """
+
+    merge: str = "distance"
+    on_error: str = "skip"
+    timeout: float | None = None
+    per_collection: int | None = None
+    read_level: str | None = None
+    fixed: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for name in OPTIONS:
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _checked(name, value))
+        for name in self.fixed:
+            if name not in OPTIONS:
+                raise ChromaSQLPlanningError(_unknown(name))
+
+
+def with_options(settings: Settings, options: Iterable[ast.Argument]) -> dict[str, Any]:
+    """Return the value of each option: the statement's where it may say, otherwise the caller's."""
+    values = {name: getattr(settings, name) for name in OPTIONS}
+    for argument in options:
+        if argument.name not in OPTIONS:
+            raise ChromaSQLPlanningError(_unknown(argument.name), span=argument.span)
+        if argument.name in settings.fixed:
+            raise ChromaSQLPlanningError(
+                f"{argument.name} is fixed by the application and no statement may set it", span=argument.span
+            )
+        if not isinstance(argument.value, ast.Literal):
+            raise ChromaSQLPlanningError(f"{argument.name} takes {_TAKES[argument.name]}", span=argument.value.span)
+        try:
+            values[argument.name] = _checked(argument.name, argument.value.value)
+        except ChromaSQLPlanningError as error:
+            error.span = argument.value.span
+            raise
+    return values
+
+
+def _unknown(name: str) -> str:
+    return f"there is no option {name}{near_names(name, OPTIONS) or f'; the options are ' + ', '.join(OPTIONS)}"
+
+
+def _checked(name: str, value: Any) -> Any:
+    word = value.lower() if isinstance(value, str) else value
+    match name, word:
+        case "merge", "score" | "distance":
+            return "distance"
+        case "merge", "rrf":
+            return word
+        case "on_error", "skip" | "fail":
+            return word
+        case "read_level", str() if word in _READ_LEVELS:
+            return word
+        case "per_collection", int() if not isinstance(word, bool) and 1 <= word <= MAX_POOL:
+            return word
+        case "timeout", int() | float() if not isinstance(word, bool) and 0 < word < float("inf"):
+            return float(word)
+        case _:
+            raise ChromaSQLPlanningError(f"{name} takes {_TAKES[name]}, not {value!r}")

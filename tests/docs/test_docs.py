@@ -1,0 +1,367 @@
+"""
+The documentation is true: every block of code in it is run or checked, and it leaves nothing out.
+
+A block of Python or of ``chromasql`` commands runs in an empty folder, all blocks of a page one after the other in one
+process (in EXAMPLES.md all blocks of a section). The block of text right below is what it prints; with none below, it
+prints nothing. ``pytest --update-golden`` writes those texts anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import itertools
+import json
+import os
+import pkgutil
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import chromasql
+from chromasql import errors, protocols
+from chromasql.cli.app import app
+from chromasql.grammar import keywords
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+EXAMPLES = ROOT / "EXAMPLES.md"
+README = ROOT / "README.md"
+CI = ROOT / ".ci" / "run"
+PAGES = (README, EXAMPLES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md")))
+
+_LANGUAGES = {"bash", "ebnf", "json", "python", "sql", "text"}
+_MARK = "\f"  # printed before each block of a program
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block; ``line`` is that of its opening fence, and ``output`` the text right below it."""
+
+    page: Path
+    section: str
+    line: int
+    language: str
+    text: str
+    output: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the block stands."""
+        return f"{self.page.name}:{self.line}"
+
+    @property
+    def runs(self) -> bool:
+        """Whether the block is executed; commands that need a server or build the whole demo are only parsed."""
+        if self.language != "bash":
+            return self.language == "python"
+        commands = self.text.replace("\\\n", " ").splitlines()
+        return all(
+            line.startswith("chromasql ") and " --url " not in line and not line.startswith("chromasql demo")
+            for line in commands
+        )
+
+
+def read_blocks(page: Path) -> list[Block]:
+    """Return the blocks of a page in order."""
+    blocks: list[Block] = []
+    section, opened, end = "", None, -1
+    lines = page.read_text("utf-8").splitlines()
+    for at, line in enumerate(lines, start=1):
+        if opened is None and line.startswith("## "):
+            section = line[3:]
+        elif opened is None and line.lstrip().startswith("```"):
+            assert line.startswith("```"), f"{page.name}:{at}: a fence is not indented"
+            opened = at
+        elif opened is not None and line == "```":
+            language, text = lines[opened - 1][3:], "".join(each + "\n" for each in lines[opened : at - 1])
+            below = blocks and not "".join(lines[end : opened - 1]).strip()
+            if language == "text" and below and blocks[-1].runs:
+                last = blocks.pop()
+                blocks.append(Block(page, last.section, last.line, last.language, last.text, text))
+            else:
+                blocks.append(Block(page, section, opened, language, text))
+            opened, end = None, at
+    assert opened is None, f"{page.name}:{opened}: this block does not end"
+    return blocks
+
+
+BLOCKS = [block for page in PAGES for block in read_blocks(page)]
+
+
+def read_programs() -> Iterator[list[Block]]:
+    """Yield the blocks that run together."""
+    running = (block for block in BLOCKS if block.runs)
+    for _, blocks in itertools.groupby(
+        running, key=lambda block: (block.page, block.section if block.page == EXAMPLES else "")
+    ):
+        yield list(blocks)
+
+
+PROGRAMS = list(read_programs())
+
+
+def source_of(program: Sequence[Block]) -> str:
+    """Return one Python program whose lines stand where they stand in the page."""
+    lines: list[str] = []
+    for block in program:
+        lines += [""] * (block.line - 1 - len(lines))
+        lines.append(f"print({_MARK!r}, end='', flush=True)")
+        if block.language == "python":
+            lines += block.text.splitlines()
+        else:
+            command = ["bash", "-euo", "pipefail", "-c", block.text]
+            lines.append(f"__import__('subprocess').run({command!r}, check=True)")
+    return "\n".join(lines) + "\n"
+
+
+def name_of(program: Sequence[Block]) -> str:
+    first = program[0]
+    return f"{first.page.stem}: {first.section}" if first.page == EXAMPLES else first.page.stem
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
+def test_code_runs_and_prints_what_is_written_below_it(
+    program: list[Block], tmp_path: Path, request: pytest.FixtureRequest
+):
+    """Each program of the documentation runs as it stands, without a warning, and its output is the text below it."""
+    (tmp_path / "program.py").write_text(source_of(program), "utf-8")
+    binaries = str(Path(sys.executable).parent)
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "ANONYMIZED_TELEMETRY": "False"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    printed = done.stdout.split(_MARK)[1:]
+    if request.config.getoption("--update-golden", default=False):
+        for block, output in zip(program, printed, strict=True):
+            rewrite_output(block, output)
+        return
+    assert [(block.place, block.output or "") for block in program] == [
+        (block.place, output) for block, output in zip(program, printed, strict=True)
+    ]
+
+
+def rewrite_output(block: Block, output: str) -> None:
+    """Write the output of a block below it."""
+    page = block.page.read_text("utf-8")
+    code = f"```{block.language}\n{block.text}```\n"
+    below = rf"{re.escape(code)}(?:\n+```text\n{re.escape(block.output)}```\n)?" if block.output else re.escape(code)
+    shown = f"{code}\n```text\n{output}```\n" if output else code
+    block.page.write_text(re.sub(below, lambda _: shown, page, count=1), "utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_has_a_language_that_is_checked(page: Path):
+    """No block escapes these tests by an unknown or missing language."""
+    unknown = [block.place for block in read_blocks(page) if block.language not in _LANGUAGES]
+
+    assert unknown == []
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "sql"], ids=lambda block: block.place)
+def test_sql_is_in_the_language(block: Block):
+    """Each statement that the documentation shows parses."""
+    assert chromasql.parse_script(block.text)
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in BLOCKS if block.language == "json"], ids=lambda block: block.place
+)
+def test_json_is_json(block: Block):
+    """Each JSON document that is shown is one."""
+    json.loads(block.text)
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in BLOCKS if block.language == "bash"], ids=lambda block: block.place
+)
+def test_commands_are_commands(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each shell block is sound shell, and each ``chromasql`` command in it has options that exist."""
+    monkeypatch.chdir(tmp_path)
+
+    subprocess.run(["bash", "-n", "-c", block.text], check=True)
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line.split(" <")[0].split(" | ")[0])
+        if words and words[0] == "chromasql":
+            check_command(words[1:])
+
+
+def check_command(words: list[str]) -> None:
+    """Parse the arguments of a command as the command line does, without running it."""
+    for option, folder in itertools.pairwise(words):
+        if option == "--path":
+            Path(folder).mkdir()
+    group: Any = typer.main.get_command(app)
+    with group.make_context("chromasql", list(words)) as context:
+        name, command, rest = group.resolve_command(context, words)
+        command.make_context(name, rest, parent=context).close()
+
+
+# Nothing is left out
+
+
+def read_docs() -> str:
+    return "\n".join(page.read_text("utf-8") for page in sorted(DOCS.glob("*.md")))
+
+
+def headings(page: Path) -> set[str]:
+    """Return what stands in backticks in the headings of a page."""
+    lines = (line for line in page.read_text("utf-8").splitlines() if line.startswith("#"))
+    return {name for line in lines for name in re.findall(r"`([^`]+)`", line)}
+
+
+def modules() -> Iterator[Any]:
+    for found in pkgutil.walk_packages(chromasql.__path__, "chromasql."):
+        if found.name != "chromasql.__main__":
+            yield importlib.import_module(found.name)
+
+
+def test_every_keyword_is_described():
+    """The language page speaks of each keyword, not only in its grammar."""
+    page = (DOCS / "language.md").read_text("utf-8")
+    prose = re.sub(r"```ebnf\n.*?```", "", page, flags=re.DOTALL)
+    words = set(re.findall(r"[A-Z_0-9]+", prose))
+
+    assert set() == keywords() - words
+
+
+def test_the_grammar_of_the_docs_knows_every_keyword_and_no_other():
+    """The grammar printed in the language page has the keywords of the parser."""
+    (grammar,) = (block.text for block in BLOCKS if block.language == "ebnf")
+    printed = set(re.findall(r'"([A-Z][A-Z_0-9]+)"', re.sub(r"\(\*.*?\*\)", "", grammar, flags=re.DOTALL)))
+
+    assert keywords() == printed
+
+
+def test_every_error_class_is_in_the_catalogue():
+    """Each exception of the package, and each class of chromasql.errors, has a heading in the errors page."""
+    classes = {
+        member.__name__
+        for module in modules()
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, errors.ChromaSQLError)
+    }
+    public = {name for name in errors.__all__ if inspect.isclass(getattr(errors, name))}
+
+    assert set() == (classes | public) - headings(DOCS / "errors.md")
+
+
+def warning_codes() -> set[str]:
+    """Return the code of each ``PlanWarning(..)`` in the source."""
+    calls = (
+        node
+        for path in (ROOT / "chromasql").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "PlanWarning"
+    )
+    return {ast.literal_eval(call.args[0]) for call in calls}
+
+
+def test_every_warning_is_in_the_catalogue():
+    """Each code of a warning has a heading in the errors page."""
+    codes = warning_codes()
+
+    assert codes
+    assert set() == codes - headings(DOCS / "errors.md")
+
+
+def test_every_warning_of_the_catalogue_is_shown_at_work():
+    """Below the heading of a warning stands a program that gives it: the code is in what it prints."""
+    printed = "".join(block.output or "" for block in read_blocks(DOCS / "errors.md"))
+
+    assert set() == {code for code in warning_codes() if code not in printed}
+
+
+def test_every_protocol_is_described():
+    """Each Protocol that callers implement, and each alias beside them, has a heading in the page on extending."""
+    assert set() == set(protocols.__all__) - {"Vector"} - headings(DOCS / "extending.md")
+
+
+def test_every_option_of_with_is_described():
+    """The language page speaks of each option that WITH (..) knows, as the planner lists them."""
+    with pytest.raises(chromasql.ChromaSQLPlanningError) as raised:
+        chromasql.build_plan(chromasql.parse("SELECT id FROM docs WITH (zzzz = 1)"))
+    options = re.findall(r"\w+", raised.value.message.partition("the options are ")[2])
+    page = (DOCS / "language.md").read_text("utf-8")
+
+    assert options
+    assert [option for option in options if f"`{option}`" not in page] == []
+
+
+def test_every_public_name_is_described():
+    """The documentation speaks of each name that the package exports."""
+    text = read_docs()
+
+    assert [name for name in chromasql.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_every_command_is_described():
+    """The page on the command line speaks of each command and each of its options."""
+    group: Any = typer.main.get_command(app)
+    page = (DOCS / "command-line.md").read_text("utf-8")
+    named = {f"chromasql {name}" for name in group.commands}
+    named |= {
+        option
+        for command in (group, *group.commands.values())
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+
+    assert set() == {name for name in named if name not in page}
+
+
+# README and .ci/run
+
+
+def fresh_machine_commands() -> list[str]:
+    """Return the README's commands that make a virtual environment."""
+    blocks = (block.text for block in read_blocks(README) if block.language == "bash")
+    return [block for block in blocks if block.startswith("python3 -m venv ")]
+
+
+def test_readme_starts_with_two_commands_for_a_fresh_machine():
+    """On the first screen stand two commands, each one line: one ends in the demo, the other runs the tests."""
+    demo, tests = fresh_machine_commands()
+    top = "".join(README.read_text("utf-8").splitlines(keepends=True)[:60])
+
+    assert [demo.count("\n"), tests.count("\n")] == [1, 1]
+    assert demo.endswith("chromasql demo\n")
+    assert ".venv/bin/pytest" in tests.split("&&")[-1]
+    assert demo in top
+    assert tests in top
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    """What .ci/run reads out of README.md is the test command to the letter."""
+    printed = subprocess.run([CI, "--print-tests"], check=True, capture_output=True, text=True).stdout
+
+    assert fresh_machine_commands()[1] == printed
+    assert CI.stat().st_mode & stat.S_IXUSR
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path):
+    """Each relative link names a file that exists; mkdocs checks those of the site once more, with their anchors."""
+    targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", page.read_text("utf-8"))
+
+    assert [target for target in targets if not (page.parent / target).exists()] == []

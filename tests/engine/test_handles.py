@@ -1,0 +1,455 @@
+"""Handles of collections: kept, renewed when they are stale, compared before anything is sent, asked within limits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import chromadb
+import pytest
+from chromadb.errors import NotFoundError
+from engine.doubles import Spy, answers, fill, raises
+
+from chromasql import (
+    ChromaSQLExecutionError,
+    ChromaSQLPlanningError,
+    ChromaSQLRoutingError,
+    MemoryProvider,
+    SimpleAsyncClientAdapter,
+    connect,
+    connect_async,
+)
+from chromasql.handles import Handle
+
+RANKED = "SELECT id, distance, _collection FROM {} USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 10"
+
+
+class CountingClient:
+    """A chromadb client that counts how often each collection is opened."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.opened: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_collection(self, name: str) -> Any:
+        self.opened.append(name)
+        return self._client.get_collection(name)
+
+
+# Kept and renewed
+
+
+async def test_handles_are_kept(client: Any) -> None:
+    """A database opens each collection once, however many statements ask it."""
+    for name in ("one", "two"):
+        fill(client, name)
+    counting = CountingClient(client)
+    database = connect_async(counting)
+    for _ in range(3):
+        await database.execute(RANKED.format("one, two"))
+        await database.execute("SELECT id FROM one, two")
+        await database.execute("DESCRIBE one")
+    assert sorted(counting.opened) == ["one", "two"]
+
+
+STALE = pytest.mark.parametrize(
+    "sql", ["SELECT id FROM docs", RANKED.format("docs"), "DESCRIBE docs"], ids=["get", "query", "count"]
+)
+
+
+@STALE
+async def test_a_collection_made_again(client: Any, sql: str) -> None:
+    """A collection that was deleted and made again between two statements is opened once more, and answers."""
+    fill(client, "docs", 3)
+    counting = CountingClient(client)
+    database = connect_async(counting)
+    await database.execute(sql)
+    client.delete_collection("docs")
+    fill(client, "docs", 2, first=7)
+    again = await database.execute(sql)
+
+    assert counting.opened == ["docs", "docs"]
+    assert again.complete
+    if sql.startswith("SELECT"):
+        assert [row["id"] for row in again] == ["docs-7", "docs-8"]
+    else:
+        assert again.rows[0]["value"] == 2
+    await database.execute(sql)
+    assert counting.opened == ["docs", "docs"]
+
+
+@STALE
+def test_a_collection_made_again_on_a_server(chroma_server: Any, unique_name: Any, sql: str) -> None:
+    """The same holds for a server that is asked over aiohttp."""
+    client = chromadb.HttpClient(host=chroma_server.host, port=chroma_server.port)
+    name = unique_name()
+    sql = sql.replace("docs", f'"{name}"')
+    fill(client, name, 3)
+    with connect(chroma_server.url) as database:
+        database.execute(sql)
+        client.delete_collection(name)
+        fill(client, name, 2, first=7)
+        again = database.execute(sql)
+    assert again.complete
+    if sql.startswith("SELECT"):
+        assert [row["id"] for row in again] == [f"{name}-7", f"{name}-8"]
+
+
+async def test_a_collection_made_again_in_another_space(client: Any) -> None:
+    """Where it has another space or dimension now the statement starts over, and is judged by what is there now."""
+    for name in ("one", "two"):
+        fill(client, name, 3)
+    database = connect_async(client)
+    await database.execute(RANKED.format("one, two"))
+    client.delete_collection("two")
+    fill(client, "two", 3, space="cosine")
+    with pytest.raises(ChromaSQLPlanningError, match="different spaces do not compare"):
+        await database.execute(RANKED.format("one, two"))
+
+    client.delete_collection("two")
+    fill(client, "two", 3, dimension=5)
+    with pytest.raises(ChromaSQLPlanningError, match="different dimensions do not compare"):
+        await database.execute(RANKED.format("one, two"))
+
+    client.delete_collection("two")
+    fill(client, "two", 3)
+    assert len(await database.execute(RANKED.format("one, two"))) == 6
+
+
+async def test_a_collection_made_again_with_another_function(client: Any) -> None:
+    """Where it has another embedding function now, texts are embedded again, with that one."""
+    from engine.test_embedding import Letters
+
+    client.create_collection("docs", embedding_function=Letters()).add(ids=["1"], documents=["b"])
+    database = connect_async(client)
+    sql = "SELECT distance FROM docs USING EMBEDDING (TEXT 'b')"
+    assert (await database.execute(sql)).rows == [{"distance": 0.0}]
+    client.delete_collection("docs")
+    client.create_collection("docs", embedding_function=Letters(3.0)).add(ids=["1"], documents=["b"])
+    assert (await database.execute(sql)).rows == [{"distance": 0.0}]
+
+
+async def test_a_collection_that_keeps_changing(client: Any) -> None:
+    """A statement starts over once; a collection that changes again meanwhile is an error that says so."""
+    fill(client, "docs", 3)
+    fill(client, "other", 3, space="cosine")
+    fill(client, "third", 3, space="ip")
+    turns = iter(["docs", "other", "third", "docs"])
+    spy = Spy.on(client)
+
+    class Fickle:
+        """Gives another collection each time, and each turns out stale."""
+
+        async def get_collection(self, name: str) -> Any:
+            return await spy.get_collection(next(turns))
+
+        async def list_collection_names(self) -> Any:
+            return ["docs"]
+
+    for name in ("docs", "other", "third"):
+        spy.instead[name, "query"] = raises(NotFoundError("stale"))
+    with pytest.raises(ChromaSQLExecutionError, match="collection docs was made again, .*; ask again"):
+        await connect_async(Fickle()).execute(RANKED.format("docs"))
+
+
+async def test_a_deleted_collection(client: Any) -> None:
+    """A collection that was deleted between two statements is no collection any more."""
+    fill(client, "docs")
+    fill(client, "docs-new")
+    database = connect_async(client)
+    await database.execute("SELECT id FROM docs")
+    client.delete_collection("docs")
+    with pytest.raises(ChromaSQLRoutingError, match="there is no collection docs; did you mean docs-new"):
+        await database.execute("SELECT id FROM docs")
+
+
+async def test_a_handle_is_renewed_once(client: Any) -> None:
+    """A collection that says it is missing, and again when it was opened anew, has failed."""
+    fill(client, "docs")
+    spy = Spy.on(client, {("docs", "get"): raises(NotFoundError("no such collection"))})
+    with pytest.raises(ChromaSQLExecutionError, match="docs: NotFoundError: no such collection"):
+        await connect_async(spy).execute("SELECT id FROM docs")
+    assert [method for _, method in spy.calls] == ["open", "get", "forget", "open", "get"]
+
+
+async def test_a_provider_that_forgets_nothing() -> None:
+    """A provider need not have forget_collection."""
+
+    class Bare:
+        async def get_collection(self, name: str) -> Any:
+            return await provider.get_collection(name)
+
+        async def list_collection_names(self) -> Any:
+            return ["docs"]
+
+    provider = Spy(MemoryProvider({"docs": [{"id": "1"}]}))
+    provider.instead["docs", "get"] = raises(KeyError("docs"))
+    with pytest.raises(ChromaSQLExecutionError, match="docs: KeyError"):
+        await connect_async(Bare()).execute("SELECT id FROM docs")
+
+
+async def test_a_provider_that_cannot_forget(client: Any) -> None:
+    """A provider that fails to forget is that collection's failure."""
+    fill(client, "docs")
+    spy = Spy.on(client, {("docs", "get"): raises(NotFoundError("stale"))})
+
+    def forget_collection(name: str) -> None:
+        raise OSError("cannot forget")
+
+    spy.forget_collection = forget_collection  # type: ignore[method-assign]
+    with pytest.raises(ChromaSQLExecutionError, match="docs: OSError: cannot forget"):
+        await connect_async(spy).execute("SELECT id FROM docs")
+
+
+async def test_a_provider_that_does_not_wait(client: Any) -> None:
+    """A provider may give a collection at once instead of a coroutine."""
+    fill(client, "docs", 2)
+
+    class AtOnce:
+        def get_collection(self, name: str) -> Any:
+            return client.get_collection(name)
+
+        async def list_collection_names(self) -> Any:
+            return ["docs"]
+
+    assert len(await connect_async(AtOnce()).execute("SELECT id FROM docs")) == 2
+
+
+# What is known of a collection
+
+
+@pytest.mark.parametrize("space", ["l2", "cosine", "ip"])
+async def test_facts_of_real_collections(client: Any, space: str) -> None:
+    """Space and dimension are read from chromadb's collections; an empty one has no dimension yet."""
+    fill(client, "full", 1, dimension=4, space=space)
+    fill(client, "empty", 0, space=space)
+    full, empty = Handle("full", 0), Handle("empty", 1)
+    full.opened(client.get_collection("full"))
+    empty.opened(client.get_collection("empty"))
+    assert full.facts == (space, 4, None)
+    assert empty.facts == (space, None, None)
+
+
+def test_facts_from_metadata() -> None:
+    """A collection that has no configuration may say its space in metadata, as old ones do."""
+
+    class Old:
+        metadata = {"hnsw:space": "ip"}
+
+        def get(self) -> None: ...
+
+        def query(self) -> None: ...
+
+    handle = Handle("old", 0)
+    handle.opened(Old())
+    assert handle.facts == ("ip", None, None)
+
+
+@pytest.mark.parametrize(
+    ("what", "odd"), [("spaces", {"space": "cosine"}), ("dimensions", {"dimension": 3})], ids=["space", "dimension"]
+)
+async def test_distances_that_do_not_compare(client: Any, what: str, odd: dict[str, Any]) -> None:
+    """Distances of different spaces or dimensions are refused by name, with the way out, before any query is sent."""
+    fill(client, "one")
+    fill(client, "two")
+    fill(client, "odd", **odd)
+    spy = Spy.on(client)
+    value = next(iter(odd.values()))
+    with pytest.raises(ChromaSQLPlanningError, match=f"different {what} do not compare .*{value}: odd") as caught:
+        await connect_async(spy).execute(RANKED.format("one, odd, two"))
+    assert "one, two" in str(caught.value)
+    assert "WITH (merge = RRF)" in str(caught.value)
+    assert not spy.sent("get", "query", "count")
+
+
+async def test_ranks_of_different_spaces_compare(client: Any) -> None:
+    """merge = RRF works over different spaces: the first of each list come first."""
+    fill(client, "one", 3, first=1)
+    fill(client, "odd", 3, first=1, space="ip")
+    sql = "SELECT id, score FROM one, odd USING EMBEDDING (VECTOR [1.0, 1.0]) TOPK 2 WITH (merge = RRF)"
+    result = await connect_async(client).execute(sql)
+    assert result.rows == [{"id": "odd-3", "score": -1 / 60}, {"id": "one-1", "score": -1 / 60}]
+
+
+async def test_ranks_of_different_dimensions_compare(client: Any) -> None:
+    """merge = RRF works over different dimensions where each collection embeds by itself."""
+    from engine.test_embedding import Letters
+
+    class Wide(Letters):
+        def embed_query(self, input: Any) -> Any:  # noqa: A002 - chromadb's name
+            import numpy as np
+
+            return [np.zeros(3, dtype=np.float32) for _ in input]
+
+    fill(client, "one", 2)
+    fill(client, "odd", 2, dimension=3)
+    functions = {"one": Letters(), "odd": Wide()}
+
+    class Provider:
+        async def get_collection(self, name: str) -> Any:
+            return client.get_collection(name, embedding_function=functions[name])
+
+        async def list_collection_names(self) -> Any:
+            return list(functions)
+
+    sql = "SELECT id FROM one, odd USING EMBEDDING (TEXT 'a') TOPK 2"
+    with pytest.raises(ChromaSQLPlanningError, match="different dimensions"):
+        await connect_async(Provider()).execute(sql)
+    result = await connect_async(Provider()).execute(f"{sql} WITH (merge = RRF)")
+    assert [row["id"] for row in result] == ["odd-0", "one-0"]
+
+
+async def test_similarity_is_checked(client: Any) -> None:
+    """SIMILARITY that is not the collection's is refused before any query is sent."""
+    fill(client, "one")
+    spy = Spy.on(client)
+    with pytest.raises(ChromaSQLPlanningError, match="SIMILARITY COSINE is asked for, but one measures l2"):
+        await connect_async(spy).execute(RANKED.format("one") + " SIMILARITY COSINE")
+    assert not spy.sent("get", "query", "count")
+
+
+async def test_vector_length_is_checked(client: Any) -> None:
+    """A VECTOR of another length than a collection's is refused, by name, before any query is sent."""
+    fill(client, "one")
+    spy = Spy.on(client)
+    with pytest.raises(ChromaSQLPlanningError, match="has 3 components, but collection one holds vectors of 2"):
+        await connect_async(spy).execute("SELECT id FROM one USING EMBEDDING (VECTOR [1, 2, 3])")
+    assert not spy.sent("get", "query", "count")
+
+
+# Limits and answers
+
+
+@pytest.mark.parametrize("limit", [1, 3, 8])
+@pytest.mark.parametrize("sql", [RANKED, "SELECT id FROM {} ORDER BY id"], ids=["ranked", "filtered"])
+async def test_concurrency(client: Any, limit: int, sql: str) -> None:
+    """No more than max_concurrency collections are asked at once, and that many are."""
+    names = [f"part-{number}" for number in range(10)]
+    for name in names:
+        fill(client, name, 1)
+    spy = Spy.on(client)
+    under_way = most = 0
+
+    async def during() -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        under_way -= 1
+
+    spy.during = during
+    result = await connect_async(spy, max_concurrency=limit).execute(sql.format(", ".join(names)))
+    assert len(result) == 10
+    assert most == limit
+
+
+async def test_the_provider_says_its_concurrency() -> None:
+    """A provider's own max_concurrency holds where the caller names none."""
+    provider: Any = MemoryProvider({"docs": []})
+    provider.max_concurrency = 0.5
+    with pytest.raises(ChromaSQLPlanningError, match=r"max_concurrency takes a whole number of at least 1, not 0\.5"):
+        connect_async(provider)
+    provider.max_concurrency = 2
+    assert len(await connect_async(provider).execute("SELECT id FROM docs")) == 0
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5, True, "8"])
+def test_bad_concurrency(client: Any, limit: Any) -> None:
+    """A limit that is no whole number of at least 1 is refused."""
+    with pytest.raises(ChromaSQLPlanningError, match="max_concurrency takes a whole number of at least 1"):
+        connect_async(client, max_concurrency=limit)
+
+
+async def test_topk_is_global(client: Any) -> None:
+    """TOPK 10 over five collections is the ten nearest of all, each with the collection it came from."""
+    names = [f"part-{number}" for number in range(5)]
+    for number, name in enumerate(names):
+        fill(client, name, 8, first=number)
+    result = await connect_async(client).execute(RANKED.format("part-*"))
+
+    assert len(result) == 10
+    assert [row["distance"] for row in result] == [2.0 * n**2 for n in (0, 1, 1, 2, 2, 2, 3, 3, 3, 3)]
+    assert all(row["id"].startswith(row["_collection"]) for row in result)
+    assert [outcome.collection for outcome in result.outcomes] == names
+
+
+async def test_per_collection(client: Any) -> None:
+    """per_collection bounds the candidates that each collection gives."""
+    for name in ("one", "two"):
+        fill(client, name, 8)
+    result = await connect_async(client).execute(RANKED.format("one, two") + " WITH (per_collection = 2)")
+    assert sorted(row["id"] for row in result) == ["one-0", "one-1", "two-0", "two-1"]
+
+
+async def test_batch(client: Any) -> None:
+    """A batch gives a list of rows for each of its items, and all of them one after the other."""
+    for name in ("one", "two"):
+        fill(client, name, 4)
+    sql = "SELECT id FROM one, two USING EMBEDDING BATCH (VECTOR [0.0, 0.0], VECTOR [3.0, 3.0]) TOPK 2"
+    result = await connect_async(client).execute(sql)
+    assert [[row["id"] for row in rows] for rows in result.results] == [["one-0", "two-0"], ["one-3", "two-3"]]
+    assert result.rows == [row for rows in result.results for row in rows]
+
+
+async def test_collections_that_no_row_can_be_in_are_not_asked(client: Any) -> None:
+    """A condition on _collection keeps the others from being opened at all."""
+    for name in ("one", "two", "six"):
+        fill(client, name, 2)
+    spy = Spy.on(client)
+    result = await connect_async(spy).execute("SELECT id FROM one, two, six WHERE _collection = 'two'")
+    assert [row["id"] for row in result] == ["two-0", "two-1"]
+    assert {name for name, _ in spy.calls} == {"two"}
+
+
+async def test_enough_rows_end_the_asking(client: Any) -> None:
+    """A LIMIT without ORDER BY asks collections in turn, and those not asked are marked as skipped."""
+    for name in ("one", "two", "six"):
+        fill(client, name, 2)
+    spy = Spy.on(client)
+    result = await connect_async(spy).execute("SELECT id FROM one, two, six LIMIT 2")
+    assert [row["id"] for row in result] == ["one-0", "one-1"]
+    assert [outcome.status for outcome in result.outcomes] == ["ok", "skipped", "skipped"]
+    assert result.complete
+
+
+@pytest.mark.parametrize("sql", [RANKED.format("one, two"), "SELECT id FROM one, two"])
+async def test_explain_sends_nothing(client: Any, sql: str) -> None:
+    """EXPLAIN calls no collection and returns the plan as rows of text."""
+    fill(client, "one")
+    fill(client, "two")
+    spy = Spy.on(client)
+    result = await connect_async(spy).execute(f"EXPLAIN {sql}")
+    assert not spy.calls
+    assert result.explanation == "\n".join(row["plan"] for row in result)
+    assert "one, two" in str(result.explanation)
+
+
+async def test_the_answer_is_iterable(client: Any) -> None:
+    """A result is iterated and counted as its rows."""
+    fill(client, "docs", 2)
+    result = await connect_async(client).execute("SELECT id FROM docs")
+    assert list(result) == result.rows
+    assert len(result) == 2
+    assert result.columns == ("id",)
+
+
+async def test_an_adapter_may_be_restricted(client: Any) -> None:
+    """An adapter over some names of a client lists those, and has no other."""
+    fill(client, "one", 1)
+    fill(client, "two", 1)
+    database = connect_async(SimpleAsyncClientAdapter(client, ["two"]))
+    assert [row["id"] for row in await database.execute("SELECT id FROM *")] == ["two-0"]
+    with pytest.raises(ChromaSQLRoutingError, match="there is no collection one; there are two"):
+        await database.execute("SELECT id FROM one")
+
+
+async def test_a_misshapen_answer_is_not_kept(client: Any) -> None:
+    """An answer that is refused is a failure even of the only collection."""
+    fill(client, "one", 1)
+    spy = Spy.on(client, {("one", "get"): answers({"ids": ["a"], "documents": []})})
+    with pytest.raises(ChromaSQLExecutionError, match="get answered with documents that do not line up with its 1 ids"):
+        await connect_async(spy).execute("SELECT document FROM one")
