@@ -7,38 +7,45 @@ ChromaSQL: one SQL statement, many Chroma collections, one right answer.
 ...         print(row)
 """
 
-from chromasql import ast
-from chromasql.adapters import (
-    AsyncMultiCollectionAdapter,
-    HttpProvider,
-    MemoryProvider,
-    MetadataFieldRouter,
-    PatternRouter,
-    SimpleAsyncClientAdapter,
-    StaticRouter,
-    load_query_config,
-)
-from chromasql.analysis import bind_parameters, extract_metadata_values
-from chromasql.database import AsyncDatabase, Database, connect, connect_async
-from chromasql.embedding import batch_embedder
-from chromasql.errors import (
-    ChromaSQLError,
-    ChromaSQLExecutionError,
-    ChromaSQLParseError,
-    ChromaSQLPlanningError,
-    ChromaSQLRoutingError,
-    ChromaSQLTimeoutError,
-    Failure,
-)
-from chromasql.executor import execute_plan
-from chromasql.explain import explain_plan
-from chromasql.multi_collection import execute_multi_collection
-from chromasql.parser import parse, parse_script
-from chromasql.plan import PlanWarning, QueryPlan, plan_to_dict
-from chromasql.planner import Settings, build_plan
-from chromasql.printer import print_script, print_statement
-from chromasql.protocols import AsyncCollection, AsyncCollectionProvider, CollectionRouter
-from chromasql.result import ExecutionResult, Outcome
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chromasql import ast
+    from chromasql.adapters import (
+        AsyncMultiCollectionAdapter,
+        HttpProvider,
+        MemoryProvider,
+        MetadataFieldRouter,
+        PatternRouter,
+        SimpleAsyncClientAdapter,
+        StaticRouter,
+        load_query_config,
+    )
+    from chromasql.analysis import bind_parameters, extract_metadata_values
+    from chromasql.database import AsyncDatabase, Database, connect, connect_async
+    from chromasql.embedding import batch_embedder
+    from chromasql.errors import (
+        ChromaSQLError,
+        ChromaSQLExecutionError,
+        ChromaSQLParseError,
+        ChromaSQLPlanningError,
+        ChromaSQLRoutingError,
+        ChromaSQLTimeoutError,
+        Failure,
+    )
+    from chromasql.executor import execute_plan
+    from chromasql.explain import explain_plan
+    from chromasql.multi_collection import execute_multi_collection
+    from chromasql.parser import parse, parse_script
+    from chromasql.plan import PlanWarning, QueryPlan, plan_to_dict
+    from chromasql.planner import Settings, build_plan
+    from chromasql.printer import print_script, print_statement
+    from chromasql.protocols import AsyncCollection, AsyncCollectionProvider, CollectionRouter
+    from chromasql.rerank import RerankRequest, register_reranker
+    from chromasql.result import ExecutionResult, Outcome
 
 __version__ = "2.0.0"
 
@@ -64,6 +71,7 @@ __all__ = [
     "PatternRouter",
     "PlanWarning",
     "QueryPlan",
+    "RerankRequest",
     "Settings",
     "SimpleAsyncClientAdapter",
     "StaticRouter",
@@ -83,4 +91,64 @@ __all__ = [
     "plan_to_dict",
     "print_script",
     "print_statement",
+    "register_reranker",
 ]
+
+_HOME = {
+    "AsyncCollection": "chromasql.protocols",
+    "AsyncCollectionProvider": "chromasql.protocols",
+    "AsyncDatabase": "chromasql.database",
+    "AsyncMultiCollectionAdapter": "chromasql.adapters",
+    "ChromaSQLError": "chromasql.errors",
+    "ChromaSQLExecutionError": "chromasql.errors",
+    "ChromaSQLParseError": "chromasql.errors",
+    "ChromaSQLPlanningError": "chromasql.errors",
+    "ChromaSQLRoutingError": "chromasql.errors",
+    "ChromaSQLTimeoutError": "chromasql.errors",
+    "CollectionRouter": "chromasql.protocols",
+    "Database": "chromasql.database",
+    "ExecutionResult": "chromasql.result",
+    "Failure": "chromasql.errors",
+    "HttpProvider": "chromasql.adapters",
+    "MemoryProvider": "chromasql.adapters",
+    "MetadataFieldRouter": "chromasql.adapters",
+    "Outcome": "chromasql.result",
+    "PatternRouter": "chromasql.adapters",
+    "PlanWarning": "chromasql.plan",
+    "QueryPlan": "chromasql.plan",
+    "RerankRequest": "chromasql.rerank",
+    "Settings": "chromasql.planner",
+    "SimpleAsyncClientAdapter": "chromasql.adapters",
+    "StaticRouter": "chromasql.adapters",
+    "batch_embedder": "chromasql.embedding",
+    "bind_parameters": "chromasql.analysis",
+    "build_plan": "chromasql.planner",
+    "connect": "chromasql.database",
+    "connect_async": "chromasql.database",
+    "execute_multi_collection": "chromasql.multi_collection",
+    "execute_plan": "chromasql.executor",
+    "explain_plan": "chromasql.explain",
+    "extract_metadata_values": "chromasql.analysis",
+    "load_query_config": "chromasql.adapters",
+    "parse": "chromasql.parser",
+    "parse_script": "chromasql.parser",
+    "plan_to_dict": "chromasql.plan",
+    "print_script": "chromasql.printer",
+    "print_statement": "chromasql.printer",
+    "register_reranker": "chromasql.rerank",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for, so that ``import chromasql`` costs next to nothing."""
+    if name == "ast":
+        return import_module("chromasql.ast")
+    if name not in _HOME:
+        raise AttributeError(f"module 'chromasql' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -262,6 +262,8 @@ class _Binder:
                 return _sparse_vector(value, slot, span)
             values = _listed(value)
             if values is not None:
+                if slot.sparse and slot.items is _NUMBER and _are_plain_numbers(values):
+                    return ast.Vector(tuple(map(float, values)), span=span)
                 return _array(values, slot, span)
             return ast.Literal(_fitting(value, slot), span=span)
         except _MismatchError as mismatch:
@@ -281,6 +283,14 @@ def _listed(value: Any) -> Sequence[Any] | None:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
         return value
     return None
+
+
+def _are_plain_numbers(values: Sequence[Any]) -> bool:
+    """Tell whether a vector needs no closer look: its numbers are Python's own and finite."""
+    try:
+        return bool(values) and set(map(type, values)) <= {int, float} and all(map(math.isfinite, values))
+    except OverflowError:
+        return False
 
 
 def _array(values: Sequence[Any], slot: _Slot, span: Span) -> ast.Array:

@@ -65,6 +65,7 @@ __all__ = [
     "Statement",
     "Unary",
     "Value",
+    "Vector",
     "children",
     "transform",
     "walk",
@@ -118,6 +119,13 @@ class SparseVector(Node):
     """A sparse vector: pairs of index and weight, in the order written."""
 
     items: tuple[tuple[int, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vector(Node):
+    """A dense vector that a parameter gave; in the text it is an `Array`."""
+
+    values: tuple[float, ...]
 
 
 # Names
@@ -238,7 +246,7 @@ class EmbeddingText(Node):
 class EmbeddingVector(Node):
     """A vector given as it is, or by a parameter."""
 
-    values: Array | SparseVector | Parameter
+    values: Array | SparseVector | Vector | Parameter
 
 
 Embedding: TypeAlias = EmbeddingText | EmbeddingVector

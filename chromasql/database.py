@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from chromasql.adapters.http import HttpProvider
 from chromasql.blocking import run_in_portal
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.multi_collection import Engine, Parameters
+from chromasql.parser import parse
 from chromasql.planner import Settings
 from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, EmbedFunction, RouteFunction
 from chromasql.result import ExecutionResult
@@ -125,6 +126,27 @@ class AsyncDatabase:
         """
         return await self._engine.execute_many(script, params, timeout=timeout)
 
+    async def stream(
+        self,
+        sql: str | ast.Statement,
+        params: Parameters = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as for one statement
+    ) -> AsyncIterator[dict[str, Any]]:
+        """
+        Run a SELECT and yield its rows one by one, as they come: ``async for row in db.stream(sql)``.
+
+        An unranked statement without order or groups is read in pages of 1,000 records, so its size does not matter. There is
+        no partial answer: a collection that fails ends the stream with `ChromaSQLExecutionError`.
+        """
+        async for rows in self._engine.stream(sql, params, timeout=timeout):
+            for row in rows:
+                yield row
+
+    def prepare(self, sql: str) -> AsyncPrepared:
+        """Parse a statement once, to be executed often with other parameters."""
+        return AsyncPrepared(self, parse(sql))
+
     async def close(self) -> None:
         """Close what was opened for this database."""
         if self._owned is not None:
@@ -168,6 +190,21 @@ class Database:
         """Run the statements of a script; see `AsyncDatabase.execute_many`."""
         return run_in_portal(partial(self._database.execute_many, script, params, timeout=timeout))
 
+    def stream(
+        self, sql: str | ast.Statement, params: Parameters = None, *, timeout: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Run a SELECT and yield its rows one by one; see `AsyncDatabase.stream`."""
+        pages = self._database._engine.stream(sql, params, timeout=timeout)  # noqa: SLF001 - two faces of one thing
+        try:
+            while (rows := run_in_portal(partial(_next_page, pages))) is not None:
+                yield from rows
+        finally:
+            run_in_portal(pages.aclose)
+
+    def prepare(self, sql: str) -> Prepared:
+        """Parse a statement once, to be executed often with other parameters."""
+        return Prepared(self, parse(sql))
+
     def close(self) -> None:
         """Close what was opened for this database."""
         run_in_portal(self._database.close)
@@ -179,3 +216,31 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+async def _next_page(pages: AsyncIterator[list[dict[str, Any]]]) -> list[dict[str, Any]] | None:
+    return await anext(pages, None)
+
+
+class AsyncPrepared:
+    """A parsed statement of an `AsyncDatabase`; made by `AsyncDatabase.prepare`."""
+
+    def __init__(self, database: AsyncDatabase, statement: ast.Statement) -> None:
+        self._database = database
+        self.statement = statement
+
+    async def execute(self, params: Parameters = None, **options: Any) -> ExecutionResult:
+        """Run it; the options are those of `AsyncDatabase.execute`."""
+        return await self._database.execute(self.statement, params, **options)
+
+
+class Prepared:
+    """A parsed statement of a `Database`; made by `Database.prepare`."""
+
+    def __init__(self, database: Database, statement: ast.Statement) -> None:
+        self._database = database
+        self.statement = statement
+
+    def execute(self, params: Parameters = None, **options: Any) -> ExecutionResult:
+        """Run it; the options are those of `Database.execute`."""
+        return self._database.execute(self.statement, params, **options)

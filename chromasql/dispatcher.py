@@ -7,6 +7,7 @@ import copy
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from chromasql.errors import (
@@ -97,7 +98,7 @@ class Dispatcher:
         self._embedding_calls = 0
 
     def renewed(self) -> Dispatcher:
-        """Return one for the same statement, from its start: with the same deadline, and with every handle opened anew."""
+        """Return one for the same statement from its start: the deadline stays, every handle is opened anew."""
         again = copy.copy(self)
         again._anew, again._records = True, {}  # noqa: SLF001 - it is one of us
         return again
@@ -179,9 +180,10 @@ class Dispatcher:
             self._embedded += time.perf_counter() - started
             self._embedding_calls += calls
 
-    async def off_loop(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Await something that belongs to no collection, within the deadline of the statement."""
-        limit = asyncio.timeout_at(self._deadline)
+    async def off_loop(self, work: Callable[[], Awaitable[T]], *, share: float = 1.0) -> T:
+        """Await something that belongs to no collection, within the deadline or a share of the time until then."""
+        remaining = self._remaining()
+        limit = asyncio.timeout(None if remaining is None else remaining * share)
         try:
             async with limit:
                 return await work()
@@ -189,6 +191,19 @@ class Dispatcher:
             if limit.expired():
                 raise self._too_late() from None
             raise
+
+    async def alone(self, handle: Handle, work: Callable[[Handle], Awaitable[T]]) -> T:
+        """Run ``work`` for one collection within the deadline; a failure of it ends the statement."""
+        self._step = "scan"
+        record = self._records.setdefault(handle.name, _Record())
+        try:
+            value = await self.off_loop(partial(work, handle))
+        except CallFailed as failed:
+            record.status = "failed"
+            record.error = Failure(handle.name, type(failed.cause).__name__, describe_exception(failed.cause))
+            raise self.failed("a collection failed, so the stream ends") from failed.cause
+        record.status = "ok"
+        return value
 
     async def spare(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """Await what the answer does not depend on, in the time that is left; None where it fails or is late."""

@@ -12,7 +12,9 @@ import asyncio
 import inspect
 import math
 from array import array
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from chromasql.errors import (
@@ -25,7 +27,7 @@ from chromasql.errors import (
 from chromasql.handles import Handle, OwnFunction, cancel_all, run_blocking
 from chromasql.plan import TextQuery
 
-__all__ = ["Vectors", "batch_embedder", "count_calls", "embed_sparse", "embed_texts"]
+__all__ = ["VectorCache", "Vectors", "batch_embedder", "count_calls", "embed_sparse", "embed_texts"]
 
 AnyEmbedder = TypeVar("AnyEmbedder", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -34,6 +36,31 @@ _MARK = "__chromasql_batch__"
 _LIST_PARAMETERS = frozenset({"input", "inputs", "texts"})
 
 Vectors = dict[TextQuery, list[float]]
+
+
+class VectorCache:
+    """The vectors of the texts that were embedded last, by embedder; at most ``size`` of them."""
+
+    def __init__(self, size: int = 1024) -> None:
+        self._size = size
+        self._vectors: OrderedDict[tuple[str, TextQuery], list[float]] = OrderedDict()
+
+    def known(self, embedder: str, queries: Iterable[TextQuery]) -> Vectors:
+        """Return the vectors that are known of these texts."""
+        found: Vectors = {}
+        for query in queries:
+            vector = self._vectors.get((embedder, query))
+            if vector is not None:
+                self._vectors.move_to_end((embedder, query))
+                found[query] = vector
+        return found
+
+    def keep(self, embedder: str, vectors: Vectors) -> None:
+        """Remember vectors, forgetting those that were used longest ago."""
+        for query, vector in vectors.items():
+            self._vectors[embedder, query] = vector
+        while len(self._vectors) > self._size:
+            self._vectors.popitem(last=False)
 
 
 def batch_embedder(function: AnyEmbedder) -> AnyEmbedder:
@@ -48,18 +75,23 @@ def batch_embedder(function: AnyEmbedder) -> AnyEmbedder:
 
 
 async def embed_texts(
-    queries: Iterable[TextQuery], handles: Sequence[Handle], embed_fn: Callable[..., Any] | None
+    queries: Iterable[TextQuery],
+    handles: Sequence[Handle],
+    embed_fn: Callable[..., Any] | None,
+    cache: VectorCache | None = None,
 ) -> dict[str, Vectors]:
     """
     Embed the texts of a statement and return the vectors for each collection, by its name.
 
-    Without ``embed_fn`` each collection's own embedding function is used, once for all collections that share it.
+    Without ``embed_fn`` each collection's own embedding function is used, once for all collections that share it. Texts
+    whose vectors are in ``cache`` are not embedded again.
     """
     distinct = list(dict.fromkeys(queries))
     if not distinct:
         return {}
+    cache = VectorCache() if cache is None else cache
     if embed_fn is not None:
-        vectors = await _embed(distinct, embed_fn)
+        vectors = await _remembered("", distinct, cache, lambda missing: _embed(missing, embed_fn))
         return {handle.name: vectors for handle in handles}
     functions: dict[str, OwnFunction] = {}
     used: dict[str, str] = {}
@@ -76,7 +108,9 @@ async def embed_texts(
             raise ChromaSQLPlanningError(
                 f"MODEL {query.model!r} needs embed_fn=..; a collection's own embedding function has one model"
             )
-    found = await _at_once(_embed_with_own(distinct, own) for own in functions.values())
+    found = await _at_once(
+        _remembered(own.key, distinct, cache, partial(_embed_with_own, own)) for own in functions.values()
+    )
     by_function = dict(zip(functions, found, strict=True))
     return {name: by_function[function] for name, function in used.items()}
 
@@ -136,9 +170,38 @@ async def _at_once(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         await cancel_all(tasks)
 
 
-async def _embed_with_own(queries: Sequence[TextQuery], own: OwnFunction) -> Vectors:
+async def _remembered(
+    embedder: str,
+    queries: Sequence[TextQuery],
+    cache: VectorCache,
+    embed: Callable[[Sequence[TextQuery]], Awaitable[Vectors]],
+) -> Vectors:
+    """Embed the texts that the cache does not know and remember them."""
+    known = cache.known(embedder, queries)
+    missing = [query for query in queries if query not in known]
+    if missing:
+        new = await embed(missing)
+        cache.keep(embedder, new)
+        known |= new
+    return known
+
+
+_built: OrderedDict[str, Any] = OrderedDict()
+_MOST_BUILT = 32
+
+
+async def _built_function(own: OwnFunction) -> Any:
+    """Build an embedding function once; some load a model."""
+    if own.key not in _built:
+        _built[own.key] = await run_blocking(own.build)
+        while len(_built) > _MOST_BUILT:
+            _built.popitem(last=False)
+    return _built[own.key]
+
+
+async def _embed_with_own(own: OwnFunction, queries: Sequence[TextQuery]) -> Vectors:
     try:
-        function = await run_blocking(own.build)
+        function = await _built_function(own)
     except Exception as error:
         raise _embedding_failed(error, f"the collection's embedding function {own.name} cannot be used") from error
     return await _embed(queries, function)

@@ -11,13 +11,13 @@ import dataclasses
 import inspect
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from chromasql.aggregate import Groups, group_key, keep_groups
 from chromasql.dispatcher import Dispatcher
-from chromasql.embedding import Vectors, count_calls, embed_sparse, embed_texts
+from chromasql.embedding import VectorCache, Vectors, count_calls, embed_sparse, embed_texts
 from chromasql.errors import (
     ChromaSQLError,
     ChromaSQLExecutionError,
@@ -55,9 +55,10 @@ EXPLAIN_COLUMN = "_explain"
 
 _SORTED_AT_ONCE = 1000
 _SAMPLE = 100
+_STREAMED = 1_000
 _SAMPLED_COLLECTIONS = 3
 
-__all__ = ["EXPLAIN_COLUMN", "analyzed", "execute_plan", "explained", "run_on_collection", "run_plan"]
+__all__ = ["EXPLAIN_COLUMN", "analyzed", "execute_plan", "explained", "run_on_collection", "run_plan", "stream_plan"]
 
 
 def execute_plan(plan: QueryPlan, collection: Any, *, embed_fn: Callable[..., Any] | None = None) -> ExecutionResult:
@@ -110,29 +111,58 @@ async def run_plan(
     dispatcher: Dispatcher,
     embed_fn: Callable[..., Any] | None = None,
     *,
+    cache: VectorCache | None = None,
     explain_rows: bool = False,
 ) -> ExecutionResult:
     """
-    Run a placed plan and return its result.
+    Run a placed plan and return its result; vectors of texts in ``cache`` are not embedded again.
 
     With ``explain_rows`` each row of a ranked statement has ``_explain``: its score, and what each leaf knows of it.
 
     Raises `ChromaSQLExecutionError` where all collections failed or ``on_error`` is FAIL, and
     `ChromaSQLPlanningError` where the collections found cannot be merged.
     """
-    return await _Run(plan, dispatcher, embed_fn, explain_rows=explain_rows).result()
+    return await _Run(plan, dispatcher, embed_fn, cache=cache, explain_rows=explain_rows).result()
+
+
+async def stream_plan(
+    plan: QueryPlan,
+    dispatcher: Dispatcher,
+    embed_fn: Callable[..., Any] | None = None,
+    *,
+    cache: VectorCache | None = None,
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """
+    Run a placed plan and yield its rows page by page, as they come.
+
+    An unranked statement without order or groups holds one page at a time, whatever its size; any other is answered
+    first. A collection that fails ends the stream with `ChromaSQLExecutionError`, as rows that are missing could not be told.
+    """
+    run = _Run(plan, dispatcher, embed_fn, cache=cache)
+    if plan.rankings or plan.order or plan.keep is not None or plan.aggregation is not None:
+        yield (await run.result()).rows
+        return
+    async for rows in run.pages():
+        yield rows
 
 
 class _Run:
     """One statement under way."""
 
     def __init__(
-        self, plan: QueryPlan, dispatcher: Dispatcher, embed_fn: Callable[..., Any] | None, *, explain_rows: bool
+        self,
+        plan: QueryPlan,
+        dispatcher: Dispatcher,
+        embed_fn: Callable[..., Any] | None,
+        *,
+        cache: VectorCache | None = None,
+        explain_rows: bool = False,
     ) -> None:
         assert plan.collections is not None
         self._plan = plan
         self._dispatcher = dispatcher
         self._embed_fn = embed_fn
+        self._cache = cache
         self._explain_rows = explain_rows
         self._handles = [Handle(name, place) for place, name in enumerate(plan.collections)]
         self._warnings = list(plan.warnings)
@@ -222,7 +252,7 @@ class _Run:
         texts = [leaf.query for leaf in dense if isinstance(leaf.query, TextQuery)]
         words = [(leaf.query, leaf.key) for leaf in leaves if isinstance(leaf.query, TextQuery) and leaf not in dense]
         embedded = await self._dispatcher.embed(
-            partial(embed_texts, texts, opened, self._embed_fn), count_calls(texts, opened, self._embed_fn)
+            partial(embed_texts, texts, opened, self._embed_fn, self._cache), count_calls(texts, opened, self._embed_fn)
         )
         sparse = await self._dispatcher.embed(partial(embed_sparse, words, opened), len(words))
         if texts and self._embed_fn is None and self._plan.merge != "rrf":
@@ -250,9 +280,11 @@ class _Run:
         self._dispatcher.gave(handle, len(found))
         return found
 
-    async def _scored(self, ranking: Ranking, lists: Mapping[Leaf, Sequence[list[Row]]]) -> list[Row]:
+    async def _scored(self, ranking: Ranking, lists: Mapping[Leaf, Sequence[Sequence[Row]]]) -> list[Row]:
         """Merge the rows of each leaf, over all collections, and score those that are ranked."""
-        merged = [merge_by_distance(lists[leaf], leaf.limit) for leaf in ranking.leaves]
+        # A list that is fused on its own keeps every candidate that its collection gave.
+        own = self._plan.per_collection if self._plan.merge == "rrf" else None
+        merged = [merge_by_distance(lists[leaf], own or leaf.limit) for leaf in ranking.leaves]
         rows = candidates_of(ranking.leaves, merged)
         if ranking.is_plain:
             return rows
@@ -276,6 +308,26 @@ class _Run:
             found.extend(row for _, rows in scanned for row in rows)
             asked, step = asked + step, step * 2
         return found
+
+    async def pages(self) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yield the projected rows of a scan, collection by collection, holding one page."""
+        plan = self._plan
+        parts = tuple(dict.fromkeys((*plan.fetch.first, *plan.fetch.last)))
+        skipped, left = plan.offset, plan.limit
+        for handle in self._handles if plan.filter.pieces else ():
+            await self._dispatcher.alone(handle, self._dispatcher.open)
+            make = partial(Row, handle.name, handle.place)
+            wanted = None if left is None else skipped + left
+            pages = scan(self._ask(handle), plan.filter, make, parts, wanted, min(plan.page, _STREAMED))
+            while rows := await self._dispatcher.alone(handle, partial(_next_page, pages)):
+                self._dispatcher.gave(handle, len(rows))
+                shown = rows[skipped:][:left]
+                skipped = max(0, skipped - len(rows))
+                left = None if left is None else left - len(shown)
+                if shown:
+                    yield _project(shown, plan, explain_rows=False)
+            if left == 0:
+                return
 
     async def _scan(self, wanted: int | None, handle: Handle) -> list[Row]:
         plan = self._plan
@@ -429,6 +481,10 @@ class _Run:
 
     def _ask(self, handle: Handle) -> Ask:
         return partial(self._dispatcher.call, handle)
+
+
+async def _next_page(pages: AsyncIterator[list[Row]], _handle: Handle) -> list[Row]:
+    return await anext(pages, [])
 
 
 # Checks before the first query

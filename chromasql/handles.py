@@ -172,12 +172,12 @@ def _check_search(payloads: Sequence[Mapping[str, Any]], answer: Mapping[str, An
 
 def _check_lists(method: str, lists: Mapping[str, Any]) -> None:
     ids = lists["ids"]
-    if _length(ids) is None or not all(isinstance(each, str) for each in ids):
+    if _length(ids) is None or not set(map(type, ids)) <= {str}:
         raise _misshapen(method, "no list of ids")
     for name, values in lists.items():
         if _length(values) != len(ids):
             raise _misshapen(method, f"{name} that do not line up with its {len(ids)} ids")
-    if not all(_is_finite(distance) for distance in lists.get("distances", ())):
+    if not _all_finite(lists.get("distances", ())):
         raise _misshapen(method, "distances that are not finite numbers")
 
 
@@ -185,9 +185,9 @@ def _length(values: Any) -> int | None:
     return None if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__") else len(values)
 
 
-def _is_finite(value: Any) -> bool:
+def _all_finite(values: Iterable[Any]) -> bool:
     try:
-        return math.isfinite(value)
+        return all(map(math.isfinite, values))
     except TypeError:
         return False
 

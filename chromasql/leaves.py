@@ -26,7 +26,7 @@ __all__ = ["LeafRows", "rows_by_leaf", "search_leaves"]
 class LeafRows:
     """What one collection gave: rows for each KNN leaf, and for each BM25 leaf documents and their number in all."""
 
-    knn: dict[KnnLeaf, list[Row]] = field(default_factory=dict)
+    knn: dict[KnnLeaf, Sequence[Row]] = field(default_factory=dict)
     words: dict[Bm25Leaf, list[Row]] = field(default_factory=dict)
     totals: dict[Bm25Leaf, int] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ async def search_leaves(
         search = Search(
             plan.filter, plan.candidates, count, plan.fetch.first, handle.space or plan.space or "l2", plan.page
         )
-        lists = await nearest(ask, search, [vectors[leaf] for leaf in together], make)
+        lists = await nearest(ask, search, [vectors[leaf] for leaf in together], handle.place, make)
         found.knn.update(zip(together, lists, strict=True))
     for leaf in leaves:
         if isinstance(leaf, Bm25Leaf):
@@ -73,9 +73,9 @@ async def _search_words(ask: Ask, plan: QueryPlan, leaf: Bm25Leaf, make: MakeRow
     found.totals[leaf] = await ask("count") - counted if leaf.subtracted else counted
 
 
-def rows_by_leaf(leaves: Sequence[Leaf], found: Sequence[LeafRows], plan: QueryPlan) -> dict[Leaf, list[list[Row]]]:
+def rows_by_leaf(leaves: Sequence[Leaf], found: Sequence[LeafRows], plan: QueryPlan) -> dict[Leaf, list[Sequence[Row]]]:
     """Return for each leaf its rows, scored and best first, a list for each collection."""
-    lists: dict[Leaf, list[list[Row]]] = {}
+    lists: dict[Leaf, list[Sequence[Row]]] = {}
     for leaf in leaves:
         if isinstance(leaf, KnnLeaf):
             lists[leaf] = [each.knn[leaf] for each in found]

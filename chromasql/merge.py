@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
-from typing import Any
+from itertools import islice, repeat
+from typing import Any, cast
 
 from chromasql.plan import OrderKey
-from chromasql.rows import Row, reader
+from chromasql.rows import Hits, Row, reader
 
 __all__ = ["RRF_K", "merge_by_distance", "merge_by_rank", "nearness", "order_rows", "sort_key"]
 
@@ -27,7 +27,18 @@ def nearness(row: Row) -> tuple[bool, float, str, int]:
 
 def merge_by_distance(lists: Sequence[Sequence[Row]], count: int) -> list[Row]:
     """Merge lists that are each sorted by `nearness` and return the best ``count`` rows."""
+    if all(isinstance(rows, Hits) for rows in lists):
+        return _merge_columns(cast("Sequence[Hits]", lists), count)
     return list(islice(heapq.merge(*lists, key=nearness), count))
+
+
+def _merge_columns(lists: Sequence[Hits], count: int) -> list[Row]:
+    """Merge without making a row of a hit that loses."""
+    entries = [
+        zip(hits.distances, hits.ids, repeat(hits.place), range(len(hits)), repeat(at), strict=False)
+        for at, hits in enumerate(lists)
+    ]
+    return [lists[at][position] for _, _, _, position, at in islice(heapq.merge(*entries), count)]
 
 
 def merge_by_rank(lists: Sequence[Sequence[Row]], count: int, *, comparable: bool) -> list[Row]:

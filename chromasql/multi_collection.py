@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,16 +14,18 @@ from chromasql.analysis import bind_parameters, share_parameters
 from chromasql.catalogue import describe_collection, show_collections
 from chromasql.dialects import detect_dialect, known_dialect, remember_dialect
 from chromasql.dispatcher import Dispatcher, HandleChanged
+from chromasql.embedding import VectorCache
 from chromasql.errors import (
     ChromaSQLError,
     ChromaSQLExecutionError,
     ChromaSQLPlanningError,
     ChromaSQLRoutingError,
+    ChromaSQLTimeoutError,
     Failure,
     describe_exception,
     near_names,
 )
-from chromasql.executor import analyzed, explained, run_plan
+from chromasql.executor import analyzed, explained, run_plan, stream_plan
 from chromasql.handles import cancel_all
 from chromasql.parser import parse, parse_script
 from chromasql.plan import DescribePlan, QueryPlan, ShowPlan, StatementPlan
@@ -43,6 +45,10 @@ Parameters = Mapping[str, Any] | Sequence[Any] | None
 
 DEFAULT_CONCURRENCY = 8
 """How many collections are asked at once where neither the caller nor the provider says."""
+
+# How many collections are asked for the dialect at once, and the part of the time that this may take.
+_PROBED = 3
+_PROBING = 0.25
 
 
 async def execute_multi_collection(
@@ -116,6 +122,7 @@ class Engine:
         self._settings = settings or Settings()
         self._concurrency = max_concurrency
         self._keep_raw = keep_raw
+        self._cache = VectorCache()
         self._dialect = None if dialect is None else dialect_named(dialect)
 
     async def execute(
@@ -131,16 +138,7 @@ class Engine:
 
         With ``explain_rows`` the rows of a ranked statement show how they came to their score.
         """
-        if not isinstance(statement, str | ast.Statement):
-            raise ChromaSQLPlanningError(
-                f"a statement is text, or the tree that parse returns, not a {type(statement).__name__}"
-            )
-        settings = self._settings if timeout is None else dataclasses.replace(self._settings, timeout=timeout)
-        parsed = parse(statement) if isinstance(statement, str) else statement
-        bound = bind_parameters(parsed, params)
-        plan = plan_statement(bound, settings=settings)
-        dispatcher = self._dispatcher(plan, bound, settings)
-        placed = await self._placed(bound, plan, dispatcher)
+        placed, dispatcher = await self._ready(statement, params, timeout)
         try:
             return await self._run(placed, dispatcher, explain_rows=explain_rows)
         except ChromaSQLRoutingError:
@@ -150,6 +148,38 @@ class Engine:
             dispatcher = dispatcher.renewed()
         try:
             return await self._run(placed, dispatcher, explain_rows=explain_rows)
+        except HandleChanged as changed:
+            raise ChromaSQLExecutionError(f"{changed} while it was asked; ask again") from changed
+
+    async def _ready(
+        self, statement: str | ast.Statement, params: Parameters, seconds: float | None
+    ) -> tuple[StatementPlan, Dispatcher]:
+        """Parse, bind, plan, route and place a statement."""
+        if not isinstance(statement, str | ast.Statement):
+            raise ChromaSQLPlanningError(
+                f"a statement is text, or the tree that parse returns, not a {type(statement).__name__}"
+            )
+        settings = self._settings if seconds is None else dataclasses.replace(self._settings, timeout=seconds)
+        parsed = parse(statement) if isinstance(statement, str) else statement
+        bound = bind_parameters(parsed, params)
+        plan = plan_statement(bound, settings=settings)
+        dispatcher = self._dispatcher(plan, bound, settings)
+        return await self._placed(bound, plan, dispatcher), dispatcher
+
+    async def stream(
+        self,
+        statement: str | ast.Statement,
+        params: Parameters = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as for one statement
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Run a SELECT and yield its rows in pages; see `chromasql.executor.stream_plan`."""
+        placed, dispatcher = await self._ready(statement, params, timeout)
+        if not isinstance(placed, QueryPlan) or placed.explain is not None:
+            raise ChromaSQLPlanningError("stream takes a SELECT; execute the statement instead")
+        try:
+            async for rows in stream_plan(placed, dispatcher, self._embed_fn, cache=self._cache):
+                yield rows
         except HandleChanged as changed:
             raise ChromaSQLExecutionError(f"{changed} while it was asked; ask again") from changed
 
@@ -182,7 +212,7 @@ class Engine:
             case QueryPlan(explain="plan"):
                 return explained(plan)
             case QueryPlan():
-                result = await run_plan(plan, dispatcher, self._embed_fn, explain_rows=explain_rows)
+                result = await run_plan(plan, dispatcher, self._embed_fn, cache=self._cache, explain_rows=explain_rows)
                 return analyzed(result) if plan.explain == "analyze" else result
             case ShowPlan():
                 return await show_collections(plan, await dispatcher.off_loop(self._names), dispatcher)
@@ -193,10 +223,12 @@ class Engine:
         if not isinstance(statement, ast.Query) or not isinstance(plan, QueryPlan):
             return plan
         names, route = await dispatcher.off_loop(partial(self._chosen, statement))
-        dialect = self._dialect
-        if dialect is None:
-            dialect = await dispatcher.off_loop(partial(self._detected, names))
-        return place_plan(plan, names, route, dialect=dialect)
+        placed = place_plan(plan, names, route, dialect=self._dialect or LOCAL)
+        if self._dialect is None:
+            dialect = await self._detected(placed.collections or (), dispatcher)
+            if dialect is not LOCAL:
+                return place_plan(plan, names, route, dialect=dialect)
+        return placed
 
     async def _chosen(self, query: ast.Query) -> tuple[list[str], str]:
         """Return the collections of a statement and who chose them."""
@@ -205,18 +237,38 @@ class Engine:
         routed = await self._routed(self._route, query)
         return (await self._names(), "the router, which asks all") if routed is None else (routed, "the router")
 
-    async def _detected(self, names: Sequence[str]) -> Dialect:
-        """Return the dialect of the provider's Chroma, asking one collection the first time."""
+    async def _detected(self, names: Sequence[str], dispatcher: Dispatcher) -> Dialect:
+        """Return the dialect of the provider's Chroma; the first time, whichever of a few collections answers tells."""
         known = known_dialect(self._provider)
         if known is not None or not names:
-            return LOCAL if known is None else known
+            return known or LOCAL
         try:
-            collection = self._provider.get_collection(names[0])
-            found = await detect_dialect(await collection if inspect.isawaitable(collection) else collection)
+            found = await dispatcher.off_loop(
+                partial(self._first_dialect, names[: min(_PROBED, self._concurrency)]), share=_PROBING
+            )
+        except ChromaSQLTimeoutError:
+            found = None
+        if found is not None:
+            remember_dialect(self._provider, found)
+        return found or LOCAL
+
+    async def _first_dialect(self, names: Sequence[str]) -> Dialect | None:
+        probes = [asyncio.ensure_future(self._dialect_of(name)) for name in names]
+        try:
+            for probe in asyncio.as_completed(probes):
+                found = await probe
+                if found is not None:
+                    return found
+            return None
+        finally:
+            await cancel_all(probes)
+
+    async def _dialect_of(self, name: str) -> Dialect | None:
+        try:
+            collection = self._provider.get_collection(name)
+            return await detect_dialect(await collection if inspect.isawaitable(collection) else collection)
         except Exception:  # noqa: BLE001 - whatever is wrong with it, the statement will meet it and say so
-            return LOCAL
-        remember_dialect(self._provider, found)
-        return found
+            return None
 
     def _dispatcher(self, plan: StatementPlan, statement: ast.Statement, settings: Settings) -> Dispatcher:
         return Dispatcher(

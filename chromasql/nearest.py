@@ -8,17 +8,18 @@ the missing ones are looked up and measured here.
 
 from __future__ import annotations
 
+import operator
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from chromasql.distance import distances
 from chromasql.plan import Filter, Piece
 from chromasql.predicate import compile_condition
-from chromasql.rows import Row
-from chromasql.scan import PAGE, Ask, MakeRow, checked_parts, fill_rows, include, request, scan
+from chromasql.rows import Hits, Row
+from chromasql.scan import PAGE, Ask, MakeRow, checked_parts, fill_rows, include, plain_vector, request, scan
 
 __all__ = ["Search", "best_rows", "nearest"]
 
@@ -43,32 +44,70 @@ class Search:
     page: int = PAGE
 
 
-async def nearest(ask: Ask, search: Search, vectors: Sequence[list[float]], make: MakeRow) -> list[list[Row]]:
+async def nearest(
+    ask: Ask, search: Search, vectors: Sequence[list[float]], place: int, make: MakeRow
+) -> list[Sequence[Row]]:
     """Return for each vector its nearest rows, sorted by distance and then by id."""
     if not search.filter.pieces:
         return [[] for _ in vectors]
     match search.method:
         case "query":
-            return await _by_query(ask, search, vectors, make)
+            return await _by_query(ask, search, vectors, place, make)
         case "widen":
             return [await _by_widening(ask, search, vector, make) for vector in vectors]
         case _:
-            return await _by_resolving(ask, search, vectors, make)
+            return [*await _by_resolving(ask, search, vectors, make)]
 
 
-async def _by_query(ask: Ask, search: Search, vectors: Sequence[list[float]], make: MakeRow) -> list[list[Row]]:
+async def _by_query(
+    ask: Ask, search: Search, vectors: Sequence[list[float]], place: int, make: MakeRow
+) -> list[Sequence[Row]]:
+    if len(search.filter.pieces) == 1:
+        found = await _by_one_query(ask, search, vectors, place, make)
+    else:
+        found = await _by_queries(ask, search, vectors, make)
+    short = [at for at, rows in enumerate(found) if len(rows) < search.wanted]
+    if short and await _may_miss(ask, search, min(len(found[at]) for at in short)):
+        ids = await _matching(ask, search, make)
+        for at in short:
+            found[at] = await _completed(ask, search, vectors[at], found[at], ids)
+    return found
+
+
+async def _by_one_query(
+    ask: Ask, search: Search, vectors: Sequence[list[float]], place: int, make: MakeRow
+) -> list[Sequence[Row]]:
+    """Ask once for all vectors; where no tie is in the way, the answer is left as the columns that it is."""
+    (piece,), count = search.filter.pieces, search.wanted + 1
+    answer = await _answer(ask, search, piece, vectors, count)
+    found: list[Sequence[Row]] = []
+    for at, vector in enumerate(vectors):
+        measured = array("f", answer["distances"][at])
+        if all(map(operator.lt, measured, islice(measured, 1, None))):
+            found.append(_columns(answer, at, measured, search, place, make))
+            continue
+        rows = _rows_of(answer, at, _parts(search), make)
+        found.append(best_rows(await _untied(ask, search, piece, vector, rows, make), search.wanted))
+    return found
+
+
+def _columns(
+    answer: Mapping[str, Any], at: int, measured: array[float], search: Search, place: int, make: MakeRow
+) -> Hits:
+    wanted = search.wanted
+    parts = {part: answer[name][at][:wanted] for part, name in zip(search.parts, include(search.parts), strict=True)}
+    if "embedding" in parts:
+        parts["embedding"] = [plain_vector(vector) for vector in parts["embedding"]]
+    return Hits(make, place, answer["ids"][at][:wanted], measured[:wanted], parts)
+
+
+async def _by_queries(ask: Ask, search: Search, vectors: Sequence[list[float]], make: MakeRow) -> list[Sequence[Row]]:
     found: list[list[Row]] = [[] for _ in vectors]
     for piece in search.filter.pieces:
         lists = await _query(ask, search, piece, vectors, search.wanted + 1, make)
         for at, rows in enumerate(lists):
             found[at].extend(await _untied(ask, search, piece, vectors[at], rows, make))
-    nearest_rows = [best_rows(rows, search.wanted) for rows in found]
-    short = [at for at, rows in enumerate(nearest_rows) if len(rows) < search.wanted]
-    if short and await _may_miss(ask, search, min(len(nearest_rows[at]) for at in short)):
-        ids = await _matching(ask, search, make)
-        for at in short:
-            nearest_rows[at] = await _completed(ask, search, vectors[at], nearest_rows[at], ids)
-    return nearest_rows
+    return [best_rows(rows, search.wanted) for rows in found]
 
 
 async def _may_miss(ask: Ask, search: Search, count: int) -> bool:
@@ -127,7 +166,7 @@ async def _matching(ask: Ask, search: Search, make: MakeRow) -> dict[str, Row]:
 
 
 async def _completed(
-    ask: Ask, search: Search, vector: list[float], rows: list[Row], matching: Mapping[str, Row]
+    ask: Ask, search: Search, vector: list[float], rows: Sequence[Row], matching: Mapping[str, Row]
 ) -> list[Row]:
     """Add the records that satisfy the filter but that the index did not return."""
     known = {row.id for row in rows}
@@ -159,15 +198,22 @@ async def _untied(
 async def _query(
     ask: Ask, search: Search, piece: Piece, vectors: Sequence[list[float]], count: int, make: MakeRow
 ) -> list[list[Row]]:
-    parts = tuple(dict.fromkeys((*search.parts, *checked_parts(search.filter))))
-    answer = await ask(
+    answer = await _answer(ask, search, piece, vectors, count)
+    return [_rows_of(answer, at, _parts(search), make) for at in range(len(vectors))]
+
+
+async def _answer(ask: Ask, search: Search, piece: Piece, vectors: Sequence[list[float]], count: int) -> Any:
+    return await ask(
         "query",
         query_embeddings=list(vectors),
         n_results=count,
         **request(piece),
-        include=["distances", *include(parts)],
+        include=["distances", *include(_parts(search))],
     )
-    return [_rows_of(answer, at, parts, make) for at in range(len(vectors))]
+
+
+def _parts(search: Search) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*search.parts, *checked_parts(search.filter))))
 
 
 def _rows_of(answer: Mapping[str, Any], at: int, parts: Sequence[str], make: MakeRow) -> list[Row]:

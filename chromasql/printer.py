@@ -198,7 +198,7 @@ def _array(array: ast.Array) -> str:
     return f"[{_listed(map(_value, array.items))}]"
 
 
-def _any_value(value: ast.Value | ast.Array | ast.SparseVector | ast.Field) -> str:
+def _any_value(value: ast.Value | ast.Array | ast.SparseVector | ast.Vector | ast.Field) -> str:
     match value:
         case ast.Literal() | ast.Parameter():
             return _value(value)
@@ -206,6 +206,8 @@ def _any_value(value: ast.Value | ast.Array | ast.SparseVector | ast.Field) -> s
             return _array(value)
         case ast.SparseVector(items=items):
             return f"{{{_listed(f'{index}: {_value(weight)}' for index, weight in items)}}}"
+        case ast.Vector(values=values):
+            return f"[{_listed(_value(ast.Literal(each)) for each in values)}]"
         case ast.Field():
             return _field(value)
         case _:
@@ -272,7 +274,7 @@ def _knn_query(query: ast.Embedding | ast.Parameter) -> str:
             return str(query)
         case ast.EmbeddingText(text=ast.Literal() as text, model=None):
             return _value(text)
-        case ast.EmbeddingVector(values=ast.Array() | ast.SparseVector() as values):
+        case ast.EmbeddingVector(values=ast.Array() | ast.SparseVector() | ast.Vector() as values):
             return _any_value(values)
         case ast.EmbeddingText() | ast.EmbeddingVector():
             return _embedding(query)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from chromasql.plan import Column
 
-__all__ = ["PARTS", "LeafHit", "Row", "reader"]
+__all__ = ["PARTS", "Hits", "LeafHit", "Row", "reader"]
 
 PARTS = ("document", "embedding", "metadata", "uri")
 """The parts of a record that are fetched only when asked for."""
@@ -40,6 +40,37 @@ class Row:
     embedding: list[float] | None = None
     uri: str | None = None
     hits: tuple[LeafHit | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hits(Sequence[Row]):
+    """
+    The nearest records of one collection, best first, as columns; a row is made of one only when it is asked for.
+
+    Most hits lose in the merge, so most are never made a row.
+    """
+
+    make: Callable[[str], Row]
+    place: int
+    ids: Sequence[str]
+    distances: Sequence[float]
+    parts: Mapping[str, Sequence[Any]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Row]: ...
+    def __getitem__(self, at: int | slice) -> Row | list[Row]:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self)))]
+        row = self.make(self.ids[at])
+        row.distance = row.score = self.distances[at]
+        for part, values in self.parts.items():
+            setattr(row, part, values[at])
+        return row
 
 
 def reader(column: Column) -> Callable[[Row], Any]:

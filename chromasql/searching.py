@@ -41,13 +41,13 @@ async def search_whole(
 
 async def search_knn(
     ask: Ask, plan: QueryPlan, leaves: Mapping[KnnLeaf, Any], make: MakeRow
-) -> dict[KnnLeaf, list[Row]]:
+) -> dict[KnnLeaf, Sequence[Row]]:
     """Return the best rows of each leaf in one collection, best first; ``leaves`` gives their queries."""
     parts = _fetched(plan, plan.fetch.first)
     passes = None if plan.filter.residual is None else compile_condition(plan.filter.residual)
     wanted = {leaf: plan.per_collection or leaf.limit for leaf in leaves}
     counts = {leaf: min(count + 1, MAX_RESULTS) for leaf, count in wanted.items()}
-    found: dict[KnnLeaf, list[Row]] = {}
+    found: dict[KnnLeaf, Sequence[Row]] = {}
     pending = list(leaves)
     while pending:
         asked, pending = pending, []

@@ -49,6 +49,11 @@ def any_of(parts: Iterable[Condition]) -> Condition:
     return flat[0] if len(flat) == 1 else AnyOf(tuple(flat))
 
 
+def _without_repeats(parts: Iterable[Condition]) -> list[Condition]:
+    """Leave out what is written twice; not by equality, since to Python TRUE equals 1."""
+    return list({repr(part): part for part in parts}.values())
+
+
 class ConditionBuilder:
     """
     Turns one clause into a condition.

@@ -190,7 +190,8 @@ def _nested(operator: str, filters: Sequence[dict[str, Any]]) -> dict[str, Any] 
     flat: list[dict[str, Any]] = []
     for each in filters:
         flat.extend(each[operator] if list(each) == [operator] else [each])
-    unique = [each for at, each in enumerate(flat) if each not in flat[:at]] if len(flat) <= _MAX_WIDTH else flat
+    # Not by equality, since to Python true equals 1 and 1 equals 1.0, and Chroma tells them apart.
+    unique = list({repr(each): each for each in flat}.values())
     if not unique:
         return None
     if len(unique) == 1:

@@ -10,6 +10,7 @@ from engine.doubles import Spy, fill, raises
 from engine.test_embedding import Letters
 
 from chromasql import ChromaSQLExecutionError, ChromaSQLPlanningError, Settings, connect, connect_async
+from chromasql.adapters import clients
 
 
 async def shown(source: Any, sql: str, params: Any = None) -> list[tuple[str, int | None]]:
@@ -38,12 +39,13 @@ async def test_show_some(client: Any) -> None:
     assert await shown(client, "SHOW COLLECTIONS LIMIT 0") == []
 
 
-async def test_show_lists_by_pages(client: Any) -> None:
-    """A client that lists names page by page is asked for all pages."""
-    for number in range(1001):
-        client.create_collection(f"c-{number:04}", embedding_function=None)
-    rows = await shown(client, "SHOW COLLECTIONS LIMIT 2 OFFSET 999")
-    assert rows == [("c-0999", 0), ("c-1000", 0)]
+@pytest.mark.parametrize("count", [3, 6, 7])
+async def test_show_lists_by_pages(client: Any, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """A client that lists names page by page is asked for all pages, be the last one full or not."""
+    monkeypatch.setattr(clients, "_PAGE", 3)
+    for number in range(count):
+        client.create_collection(f"c-{number}", embedding_function=None)
+    assert await shown(client, "SHOW COLLECTIONS") == [(f"c-{number}", 0) for number in range(count)]
 
 
 async def test_show_with_a_failure(client: Any) -> None:

@@ -152,7 +152,7 @@ async def test_a_collection_that_keeps_changing(client: Any) -> None:
     for name in ("docs", "other", "third"):
         spy.instead[name, "query"] = raises(NotFoundError("stale"))
     with pytest.raises(ChromaSQLExecutionError, match="collection docs was made again, .*; ask again"):
-        await connect_async(Fickle()).execute(RANKED.format("docs"))
+        await connect_async(Fickle(), dialect="local").execute(RANKED.format("docs"))
 
 
 async def test_a_deleted_collection(client: Any) -> None:
@@ -171,7 +171,7 @@ async def test_a_handle_is_renewed_once(client: Any) -> None:
     fill(client, "docs")
     spy = Spy.on(client, {("docs", "get"): raises(NotFoundError("no such collection"))})
     with pytest.raises(ChromaSQLExecutionError, match="docs: NotFoundError: no such collection"):
-        await connect_async(spy).execute("SELECT id FROM docs")
+        await connect_async(spy, dialect="local").execute("SELECT id FROM docs")
     assert [method for _, method in spy.calls] == ["open", "get", "forget", "open", "get"]
 
 
@@ -418,12 +418,14 @@ async def test_enough_rows_end_the_asking(client: Any) -> None:
 
 @pytest.mark.parametrize("sql", [RANKED.format("one, two"), "SELECT id FROM one, two"])
 async def test_explain_sends_nothing(client: Any, sql: str) -> None:
-    """EXPLAIN calls no collection and returns the plan as rows of text."""
+    """EXPLAIN calls no collection (one is opened where the kind of Chroma is not known) and shows the plan as rows."""
     fill(client, "one")
     fill(client, "two")
     spy = Spy.on(client)
-    result = await connect_async(spy).execute(f"EXPLAIN {sql}")
+    result = await connect_async(spy, dialect="local").execute(f"EXPLAIN {sql}")
     assert not spy.calls
+    assert (await connect_async(spy).execute(f"EXPLAIN {sql}")).rows == result.rows
+    assert not spy.sent("get", "query", "count")
     assert result.explanation == "\n".join(row["plan"] for row in result)
     assert "one, two" in str(result.explanation)
 

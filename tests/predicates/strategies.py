@@ -65,7 +65,9 @@ numbers = st.one_of(
     # Chroma keeps a number of up to 15 digits as it is, a longer one may lose its last bit.
     st.integers(-(10**9), 10**9).map(lambda millionths: millionths / 10**6),
 )
-scalars = st.one_of(numbers, strings, st.booleans())
+# Values of different kinds that Python takes for one another.
+alike = st.sampled_from([0, 1, 0.0, 1.0, False, True, "0", "1", "", "a"])
+scalars = st.one_of(numbers, strings, alike)
 # Chroma stores arrays of one type only, and none that is empty.
 arrays = st.one_of(
     *(
@@ -75,6 +77,8 @@ arrays = st.one_of(
             st.sampled_from([each for each in _NUMBERS if isinstance(each, float)]),
             st.sampled_from(_ODD),
             st.booleans(),
+            st.integers(0, 1),
+            st.sampled_from([0.0, 1.0, 1.5]),
         )
     )
 )
@@ -117,7 +121,7 @@ def datasets(
     records. With ``simple`` the strings are short and the keys plain.
     """
     keys = tuple(draw(st.lists(st.sampled_from(_KEYS[:3] if simple else _KEYS), min_size=1, max_size=4, unique=True)))
-    of_key = {key: draw(st.sampled_from([scalars, numbers, strings, st.booleans(), arrays])) for key in keys}
+    of_key = {key: draw(st.sampled_from([scalars, numbers, strings, alike, arrays])) for key in keys}
     pool = {key: draw(st.lists(st.one_of(of_key[key], scalars, arrays), min_size=1, max_size=6)) for key in keys}
     metadata = st.one_of(
         st.none(),
@@ -207,7 +211,7 @@ def columns(draw: st.DrawFn, data: Data, *, parts: Sequence[str]) -> Column:
 def _operands(data: Data, column: Column) -> st.SearchStrategy[Any]:
     """Draw a value to compare a column with: mostly one that it has, or close to that."""
     held = [value for value in data.values(column) if value is not None]
-    sources = [scalars, st.none()]
+    sources = [scalars, alike, st.none()]
     if held:
         sources += [st.sampled_from(held), st.sampled_from(held), st.sampled_from(held).flatmap(_near)]
     return st.one_of(*sources)
