@@ -1,8 +1,8 @@
 """
 GROUP BY: the first rows of each group, and COUNT, SUM, AVG, MIN, MAX. Pure functions that hold one entry per group.
 
-Values that are equal in SQL make one group: 1 and 1.0 do, TRUE and 1 do not. Sums are exact until the end, so they do not
-depend on the order of the rows, nor on how they are spread.
+Values that are equal in SQL make one group: 1 and 1.0 do, TRUE and 1 do not. Sums are exact until the end, so they
+do not depend on the order of the rows, nor on how they are spread.
 """
 
 from __future__ import annotations

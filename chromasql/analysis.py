@@ -61,7 +61,7 @@ def share_parameters(statements: Sequence[ast.Statement], params: Parameters | N
     unused = next((key for key in params if key not in used), None)
     if unused is not None:
         raise ChromaSQLPlanningError(
-            f"no statement of the script uses the parameter {unused!r} that is given{near_names(unused, map(str, used))}"
+            f"no statement of the script uses the parameter {unused!r}{near_names(unused, map(str, used))}"
         )
     return [{key: value for key, value in params.items() if key in keys} for keys in named]
 

@@ -5,9 +5,9 @@ The form is Lucene's, negated so that lower is better::
 
     score = - sum over words of ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * len / mean))
 
-N is the number of documents, df the number that hold the word, over all collections of the statement and under its filter; tf
-is how often the document holds it, len how many words it has, and mean the mean length of the documents that hold
-at least one of the words. Words are ``\w+``, compared without regard to case.
+N is the number of documents, df the number that hold the word, over all collections of the statement and under its
+filter; tf is how often the document holds it, len how many words it has, and mean the mean length of the documents
+that hold at least one of the words. Words are ``\w+``, compared without regard to case.
 """
 
 from __future__ import annotations

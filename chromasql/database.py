@@ -107,8 +107,9 @@ class AsyncDatabase:
         """
         Run one statement; ``params`` is a mapping for ``:name`` and a sequence for ``?`` and ``$1``.
 
-        ``timeout`` is in seconds for the whole of it, instead of that of the settings. With ``explain_rows`` each row of a
-        ranked statement has ``_explain``: its score, and by leaf its rank and raw distance, or None where a leaf lacks it.
+        ``timeout`` is in seconds for the whole of it, instead of that of the settings. With ``explain_rows`` each
+        row of a ranked statement has ``_explain``: its score, and by leaf its rank and raw distance, or None where
+        a leaf lacks it.
         """
         return await self._engine.execute(sql, params, timeout=timeout, explain_rows=explain_rows)
 
@@ -136,8 +137,8 @@ class AsyncDatabase:
         """
         Run a SELECT and yield its rows one by one, as they come: ``async for row in db.stream(sql)``.
 
-        An unranked statement without order or groups is read in pages of 1,000 records, so its size does not matter. There is
-        no partial answer: a collection that fails ends the stream with `ChromaSQLExecutionError`.
+        An unranked statement without order or groups is read in pages of 1,000 records, so its size does not
+        matter. There is no partial answer: a collection that fails ends the stream with `ChromaSQLExecutionError`.
         """
         async for rows in self._engine.stream(sql, params, timeout=timeout):
             for row in rows:

@@ -34,7 +34,8 @@ async def detect_dialect(collection: Any) -> Dialect:
     """
     Ask a collection whether it has the Search API, which only distributed Chroma has.
 
-    Embedded Chroma raises NotImplementedError and a single node answers 501; any other failure says nothing, and passes.
+    Embedded Chroma raises NotImplementedError and a single node answers 501; any other failure says nothing, and
+    passes.
     """
     search = getattr(collection, "search", None)
     if not callable(search):
@@ -54,7 +55,7 @@ async def _has_search(search: Any) -> bool:
         else:
             await run_blocking(search, searches=[])
     except Exception as error:
-        if isinstance(error, NotImplementedError) or getattr(error, "status", None) == 501:  # noqa: PLR2004
+        if isinstance(error, NotImplementedError) or getattr(error, "status", None) == 501:
             return False
         if "not implemented" in str(error).lower():
             return False

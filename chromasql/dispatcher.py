@@ -172,7 +172,7 @@ class Dispatcher:
             self._records[handle.name].steps.setdefault(self._step, _Step()).seconds += ended - started
 
     async def embed(self, work: Callable[[], Awaitable[T]], calls: int) -> T:
-        """Await the embedding of texts, which takes so many calls of embedders, within the deadline of the statement."""
+        """Await the embedding of texts, which takes so many calls, within the deadline of the statement."""
         started = time.perf_counter()
         try:
             return await self.off_loop(work)

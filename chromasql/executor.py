@@ -8,50 +8,38 @@ shown; project. Between two waves only pure functions run, and every call goes t
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from chromasql.aggregate import Groups, group_key, keep_groups
+from chromasql.aggregate import Groups, keep_groups
+from chromasql.checks import check_dimensions, check_keys, check_spaces, comparable
 from chromasql.dispatcher import Dispatcher
 from chromasql.embedding import VectorCache, Vectors, count_calls, embed_sparse, embed_texts
-from chromasql.errors import (
-    ChromaSQLError,
-    ChromaSQLExecutionError,
-    ChromaSQLPlanningError,
-    Failure,
-    describe_exception,
-)
 from chromasql.explain import explain_plan, explain_run
-from chromasql.handles import Handle, run_blocking
+from chromasql.handles import Handle
 from chromasql.hints import suspicious_keys, warn_of_unknown
 from chromasql.leaves import LeafRows, rows_by_leaf, search_leaves
 from chromasql.merge import merge_by_distance, merge_by_rank, order_rows
 from chromasql.plan import (
     EMBEDDING_KEY,
-    Bm25Leaf,
     Column,
     KnnLeaf,
     Leaf,
-    Output,
     PlanWarning,
     QueryPlan,
     Ranking,
     TextQuery,
 )
+from chromasql.projection import EXPLAIN_COLUMN, group_page, project_rows
 from chromasql.ranking import candidates_of, rank_rows
-from chromasql.rerank import RerankRequest, strategy_named
+from chromasql.reranking import rerank_rows
 from chromasql.result import ExecutionResult
-from chromasql.rows import Row, reader
+from chromasql.rows import Row
 from chromasql.scan import Ask, by_ids, scan
-from chromasql.search import MAX_RESULTS, query_of
+from chromasql.search import query_of
 from chromasql.searching import search_whole
-
-EXPLAIN_COLUMN = "_explain"
-"""The column that holds the audit trail of a row."""
 
 _SORTED_AT_ONCE = 1000
 _SAMPLE = 100
@@ -65,8 +53,8 @@ def execute_plan(plan: QueryPlan, collection: Any, *, embed_fn: Callable[..., An
     """
     Run a plan on one collection and wait for the result; it works where an event loop is running, too.
 
-    ``collection`` is chromadb's own, blocking or async, or anything with its ``get`` and ``query``. ``embed_fn(text, model)``
-    embeds TEXT; without it the collection's own embedding function does.
+    ``collection`` is chromadb's own, blocking or async, or anything with its ``get`` and ``query``.
+    ``embed_fn(text, model)`` embeds TEXT; without it the collection's own embedding function does.
     """
     from chromasql.blocking import run_in_portal
 
@@ -136,7 +124,8 @@ async def stream_plan(
     Run a placed plan and yield its rows page by page, as they come.
 
     An unranked statement without order or groups holds one page at a time, whatever its size; any other is answered
-    first. A collection that fails ends the stream with `ChromaSQLExecutionError`, as rows that are missing could not be told.
+    first. A collection that fails ends the stream with `ChromaSQLExecutionError`, as rows that are missing could
+    not be told.
     """
     run = _Run(plan, dispatcher, embed_fn, cache=cache)
     if plan.rankings or plan.order or plan.keep is not None or plan.aggregation is not None:
@@ -178,11 +167,11 @@ class _Run:
         elif plan.aggregation is not None:
             groups = await self._aggregated()
             self._dispatcher.require_some()
-            pages = [_group_page(groups, plan)]
+            pages = [group_page(groups, plan)]
         else:
             pages = [await self._page(None, await self._scanned())]
         self._dispatcher.require_some()
-        results = tuple(_project(rows, plan, explain_rows=self._explain_rows) for rows in pages)
+        results = tuple(project_rows(rows, plan, explain_rows=self._explain_rows) for rows in pages)
         await self._look_for_typos([row for rows in results for row in rows])
         columns = tuple(output.name for output in plan.outputs)
         return ExecutionResult(
@@ -221,7 +210,7 @@ class _Run:
             for ranking in plan.rankings
             for at in range(len(answers))
         ]
-        comparable = len(plan.rankings) == 1 and _comparable(opened)
+        comparable = len(plan.rankings) == 1 and comparable(opened)
         merged = merge_by_rank(apart, max(leaf.limit for leaf in leaves), comparable=comparable)
         if len(plan.rankings) > 1:
             for row in merged:
@@ -229,7 +218,11 @@ class _Run:
         return [(plan.rankings[0], merged)]
 
     async def _searched_whole(self, handle: Handle) -> list[Row] | None:
-        """Let Chroma rank the whole statement; what comes is the page already, so it is moved to where the page begins."""
+        """
+        Let Chroma rank the whole statement.
+
+        What comes is the page already, so it is moved to where the page begins.
+        """
         plan, fetch = self._plan, self._plan.fetch
         parts = (*fetch.first, *fetch.score, *fetch.order, *fetch.last)
         make = partial(Row, handle.name, handle.place)
@@ -246,8 +239,8 @@ class _Run:
         """Check that the collections can be ranked together, and embed the texts; no query is sent before."""
         if not leaves:
             return
-        _check_keys(self._plan, leaves)
-        _check_spaces(self._plan, opened)
+        check_keys(self._plan, leaves)
+        check_spaces(self._plan, opened)
         dense = [leaf for leaf in leaves if leaf.key == EMBEDDING_KEY]
         texts = [leaf.query for leaf in dense if isinstance(leaf.query, TextQuery)]
         words = [(leaf.query, leaf.key) for leaf in leaves if isinstance(leaf.query, TextQuery) and leaf not in dense]
@@ -259,7 +252,7 @@ class _Run:
             self._warn_of_models(opened)
         for handle in opened:
             vectors = {leaf: _vector(leaf, embedded.get(handle.name, {}), sparse[handle.name]) for leaf in leaves}
-            _check_dimensions(handle, [vectors[leaf] for leaf in dense])
+            check_dimensions(handle, [vectors[leaf] for leaf in dense])
             self._vectors[handle.name] = vectors
 
     def _warn_of_models(self, opened: Sequence[Handle]) -> None:
@@ -325,7 +318,7 @@ class _Run:
                 skipped = max(0, skipped - len(rows))
                 left = None if left is None else left - len(shown)
                 if shown:
-                    yield _project(shown, plan, explain_rows=False)
+                    yield project_rows(shown, plan, explain_rows=False)
             if left == 0:
                 return
 
@@ -380,7 +373,7 @@ class _Run:
         if plan.aggregation is not None:
             groups = Groups(plan.aggregation)
             groups.add(rows)
-            return _group_page(groups, plan)
+            return group_page(groups, plan)
         if plan.keep is not None:
             rows = keep_groups(rows, plan.keep)
         if plan.rerank is not None:
@@ -406,29 +399,11 @@ class _Run:
         """Re-order the best candidates by the strategy of RERANK BY; the rest stays behind them."""
         rerank, fetch = self._plan.rerank, self._plan.fetch
         assert rerank is not None
-        strategy = strategy_named(rerank.strategy)
-        if strategy is None:
-            raise ChromaSQLExecutionError(f"the rerank strategy {rerank.strategy} is no longer registered")
         known = {*fetch.first, *fetch.score, *fetch.order}
         head = await self._filled(rows[: rerank.candidates], [part for part in rerank.parts if part not in known])
-        request = RerankRequest(
-            rows=[
-                {
-                    "id": row.id,
-                    "_collection": row.collection,
-                    "score": row.score,
-                    "distance": row.distance,
-                    **{part: getattr(row, part) for part in rerank.parts},
-                }
-                for row in head
-            ],
-            text=next((query.text for query in _queries(ranking) if isinstance(query, TextQuery)), None),
-            vector=self._query_vector(ranking),
-            arguments=rerank.arguments,
-        )
-        scores = await self._dispatcher.off_loop(partial(_rerank_scores, strategy.rerank, request))
-        order = sorted(range(len(head)), key=lambda at: -scores[at])
-        return [*(head[at] for at in order), *rows[rerank.candidates :]]
+        vector = self._query_vector(ranking)
+        ordered = await self._dispatcher.off_loop(partial(rerank_rows, rerank, ranking, head, vector))
+        return [*ordered, *rows[rerank.candidates :]]
 
     def _query_vector(self, ranking: Ranking) -> list[float] | None:
         """Return the vector of the only KNN, where it is the same for all collections."""
@@ -438,7 +413,11 @@ class _Run:
         return vectors[0] if vectors and all(vector == vectors[0] for vector in vectors) else None
 
     async def _filled(self, rows: list[Row], parts: Sequence[str]) -> list[Row]:
-        """Fetch parts of rows from the collections that own them; a row that is gone by now is left out, with a warning."""
+        """
+        Fetch parts of rows from the collections that own them.
+
+        A row that is gone by now is left out, with a warning.
+        """
         if not parts or not rows:
             return rows
         by_place: dict[int, list[Row]] = {}
@@ -487,74 +466,6 @@ async def _next_page(pages: AsyncIterator[list[Row]], _handle: Handle) -> list[R
     return await anext(pages, [])
 
 
-# Checks before the first query
-
-
-def _check_keys(plan: QueryPlan, leaves: Sequence[KnnLeaf]) -> None:
-    sparse = next((leaf.key for leaf in leaves if leaf.key != EMBEDDING_KEY), None)
-    if sparse is not None and plan.dialect == "distributed" and plan.search == "no":
-        raise ChromaSQLPlanningError(
-            f"KNN(.., key = {sparse}) goes by Chroma's Search API, which takes at most {MAX_RESULTS} candidates and one filter; "
-            "lower limit, or simplify WHERE"
-        )
-    if sparse is not None and plan.search == "no":
-        raise ChromaSQLPlanningError(
-            f"KNN(.., key = {sparse}) needs a sparse index, which this Chroma does not have; "
-            "BM25('words') ranks by keywords on any Chroma"
-        )
-
-
-def _check_spaces(plan: QueryPlan, opened: Sequence[Handle]) -> None:
-    """Refuse to merge distances that do not compare."""
-    spaces = _grouped({handle.name: handle.space for handle in opened})
-    wrong = {space: names for space, names in spaces.items() if plan.space is not None and space != plan.space}
-    if wrong:
-        space, names = next(iter(wrong.items()))
-        raise ChromaSQLPlanningError(
-            f"SIMILARITY {str(plan.space).upper()} is asked for, but {_listed(names)} measures {space}; "
-            "leave SIMILARITY out, or name collections of that space"
-        )
-    if plan.merge == "rrf":
-        return
-    dimensions = _grouped({handle.name: handle.dimension for handle in opened})
-    for what, groups in (("spaces", spaces), ("dimensions", dimensions)):
-        if len(groups) > 1:
-            told = "; ".join(f"{value}: {_listed(names)}" for value, names in groups.items())
-            raise ChromaSQLPlanningError(
-                f"distances of different {what} do not compare ({told}); "
-                "add WITH (merge = RRF) to merge by rank, or name collections that agree"
-            )
-
-
-def _comparable(opened: Sequence[Handle]) -> bool:
-    """Tell whether a distance in one collection compares with one in another."""
-    known = ({handle.name: handle.space for handle in opened}, {handle.name: handle.dimension for handle in opened})
-    return all(len(_grouped(each)) <= 1 for each in known)
-
-
-def _check_dimensions(handle: Handle, vectors: Iterable[list[float]]) -> None:
-    for vector in vectors:
-        if handle.dimension is not None and len(vector) != handle.dimension:
-            raise ChromaSQLPlanningError(
-                f"the query vector has {len(vector)} components, but collection {handle.name} holds vectors "
-                f"of {handle.dimension}; embed with the model that filled it"
-            )
-
-
-def _grouped(values: Mapping[str, Any]) -> dict[Any, list[str]]:
-    """Group names by value; what is unknown stands in nobody's way."""
-    groups: dict[Any, list[str]] = {}
-    for name, value in values.items():
-        if value is not None:
-            groups.setdefault(value, []).append(name)
-    return groups
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
-
-
 # Pure steps
 
 
@@ -563,30 +474,6 @@ def _vector(leaf: KnnLeaf, dense: Vectors, sparse: Mapping[tuple[TextQuery, str]
     if isinstance(leaf.query, TextQuery):
         return dense[leaf.query] if leaf.key == EMBEDDING_KEY else sparse[leaf.query, leaf.key]
     return query_of(leaf)
-
-
-def _queries(ranking: Ranking) -> list[Any]:
-    return [TextQuery(" ".join(leaf.words)) if isinstance(leaf, Bm25Leaf) else leaf.query for leaf in ranking.leaves]
-
-
-async def _rerank_scores(rerank: Callable[[RerankRequest], Any], request: RerankRequest) -> list[float]:
-    """Call a strategy; a coroutine function on the loop, any other on a thread."""
-    try:
-        if inspect.iscoroutinefunction(rerank):
-            given = await rerank(request)
-        else:
-            given = await run_blocking(rerank, request)
-        scores = [float(score) for score in given]
-    except ChromaSQLError:
-        raise
-    except Exception as error:
-        failure = Failure(None, type(error).__name__, describe_exception(error))
-        raise ChromaSQLExecutionError("the rerank strategy failed", failures=[failure]) from error
-    if len(scores) != len(request.rows) or any(map(math.isnan, scores)):
-        raise ChromaSQLExecutionError(
-            f"the rerank strategy was given {len(request.rows)} rows and must return as many numbers"
-        )
-    return scores
 
 
 def _is_count(plan: QueryPlan) -> bool:
@@ -598,33 +485,3 @@ def _is_count(plan: QueryPlan) -> bool:
         and all(call.function == "COUNT" and call.column is None for call in aggregation.calls)
         and all(key == Column("_collection") for key in aggregation.keys)
     )
-
-
-def _group_page(groups: Groups, plan: QueryPlan) -> list[Row]:
-    rows = groups.rows()
-    if plan.order:
-        rows = order_rows(rows, plan.order)
-    if plan.distinct:
-        reads = [reader(output.column) for output in plan.outputs]
-        rows = list({tuple(group_key(read(row)) for read in reads): row for row in reversed(rows)}.values())[::-1]
-    return rows[plan.offset : plan.needed]
-
-
-def _project(rows: Sequence[Row], plan: QueryPlan, *, explain_rows: bool) -> list[dict[str, Any]]:
-    columns = [(output.name, _shown_value(output)) for output in plan.outputs]
-    projected = [{name: read(row) for name, read in columns} for row in rows]
-    if explain_rows and plan.rankings and plan.aggregation is None:
-        for shown, row in zip(projected, rows, strict=True):
-            shown[EXPLAIN_COLUMN] = {
-                "score": row.score,
-                "leaves": [None if hit is None else {"rank": hit.rank, "distance": hit.distance} for hit in row.hits],
-            }
-    return projected
-
-
-def _shown_value(output: Output) -> Callable[[Row], Any]:
-    read = reader(output.column)
-    if not output.without:
-        return read
-    left_out = frozenset(output.without)
-    return lambda row: {key: value for key, value in read(row).items() if key not in left_out}

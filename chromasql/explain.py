@@ -72,7 +72,7 @@ def _lines(plan: QueryPlan) -> Iterator[str]:
 
 
 def explain_run(result: ExecutionResult) -> str:
-    """Describe a plan that was run: what each collection was sent at each step, what came of it, and how long it took."""
+    """Describe a plan that was run: what each collection was sent at each step, what came of it, and the time."""
     assert isinstance(result.plan, QueryPlan)
     return "\n".join([*_lines(result.plan), *_run_lines(result)])
 

@@ -1,7 +1,8 @@
 """
 The leaves of a ranking, searched in one collection: nearest neighbours and keyword matches.
 
-What comes back is raw: distances of KNN leaves, documents for BM25, which needs the statistics of all collections first.
+What comes back is raw: distances of KNN leaves, documents for BM25, which needs the statistics of all collections
+first.
 """
 
 from __future__ import annotations

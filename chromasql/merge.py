@@ -18,7 +18,7 @@ RRF_K = 60
 
 
 def nearness(row: Row) -> tuple[bool, float, str, int]:
-    """Return the key of ranked rows: lower score first, NaN and NULL last, ties by id, then by the collection's place."""
+    """Return the key of ranked rows: lower score first, NaN and NULL last, ties by id, then by collection."""
     score = row.score
     if score is None or score != score:  # noqa: PLR0124 - only NaN differs from itself
         return True, 0.0, row.id, row.place

@@ -192,9 +192,9 @@ class KnnLeaf:
     """
     The records nearest to one query: ``limit`` of them over all collections.
 
-    ``default`` stands in for a record that is not among them; with ``optional`` such a record stays in the ranking, and
-    with ``return_rank`` the leaf gives positions from 0 rather than distances. ``key`` is ``#embedding`` or the metadata
-    key of a sparse index.
+    ``default`` stands in for a record that is not among them; with ``optional`` such a record stays in the ranking,
+    and with ``return_rank`` the leaf gives positions from 0 rather than distances. ``key`` is ``#embedding`` or the
+    metadata key of a sparse index.
     """
 
     query: TextQuery | VectorQuery | SparseQuery
@@ -210,8 +210,9 @@ class Bm25Leaf:
     """
     The documents that hold one of the words, best first by BM25, which is negated so that lower is better.
 
-    ``matching`` finds them under the statement's filter; ``counted`` finds all documents under it, for the statistics, or,
-    where ``subtracted``, the records without one, to be subtracted from all. The rest is as for `KnnLeaf`.
+    ``matching`` finds them under the statement's filter; ``counted`` finds all documents under it, for the
+    statistics, or, where ``subtracted``, the records without one, to be subtracted from all. The rest is as for
+    `KnnLeaf`.
     """
 
     words: tuple[str, ...]
@@ -300,8 +301,8 @@ class Fetch:
     """
     Which parts of the records come when, each named once.
 
-    ``first`` comes with the candidates, ``score`` for the merged candidates before the rank expression, ``order`` before
-    they are grouped and ordered, and ``last`` for the rows of the page alone; ``reason`` says why.
+    ``first`` comes with the candidates, ``score`` for the merged candidates before the rank expression, ``order``
+    before they are grouped and ordered, and ``last`` for the rows of the page alone; ``reason`` says why.
     """
 
     first: tuple[str, ...] = ()
@@ -327,9 +328,9 @@ class QueryPlan:
     """
     All that is decided about a SELECT.
 
-    ``condition`` is its WHERE, and ``filter`` what becomes of it in the ``dialect`` of the Chroma that is asked, which returns
-    at most ``page`` records at a time. ``search`` says whether ``collection.search`` ranks: ``no``, ``leaves`` (each leaf by a
-    payload, fused here) or ``whole`` (the statement in one payload).
+    ``condition`` is its WHERE, and ``filter`` what becomes of it in the ``dialect`` of the Chroma that is asked,
+    which returns at most ``page`` records at a time. ``search`` says whether ``collection.search`` ranks: ``no``,
+    ``leaves`` (each leaf by a payload, fused here) or ``whole`` (the statement in one payload).
 
     ``collections`` is None until the plan is placed: it then runs on the one collection that it is given.
     ``per_collection`` is how many candidates each collection gives to a leaf, where that is not the leaf's limit.

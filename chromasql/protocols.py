@@ -32,7 +32,7 @@ because it is marked with `chromasql.batch_embedder` or because it is one of chr
 functions, is called once with all the texts of a statement for one model and returns as many vectors.
 """
 
-RouteFunction: TypeAlias = Callable[[Query], Sequence[str] | None | Awaitable[Sequence[str] | None]]
+RouteFunction: TypeAlias = Callable[[Query], Sequence[str] | Awaitable[Sequence[str] | None] | None]
 
 
 @runtime_checkable
@@ -111,9 +111,9 @@ class AsyncCollectionProvider(Protocol):
     chromadb's ``NotFoundError``, a ``KeyError`` or a ``LookupError`` for a name that does not exist. Keep handles:
     it is called for each collection of each statement.
 
-    You may: have ``forget_collection(name)``, called when Chroma says that a handle is stale, before it is asked for once
-    more; ``max_concurrency``, the number of calls that may be under way at once; ``async close()``, awaited when
-    the database that was opened on the provider closes.
+    You may: have ``forget_collection(name)``, called when Chroma says that a handle is stale, before it is asked
+    for once more; ``max_concurrency``, the number of calls that may be under way at once; ``async close()``,
+    awaited when the database that was opened on the provider closes.
     """
 
     async def get_collection(self, name: str) -> Any:

@@ -1,10 +1,10 @@
 """
 Rank expressions evaluated over the candidates of a statement: pure arithmetic in single precision.
 
-Chroma's Search API computes every step in IEEE single precision and never raises, so this does the same: x / 0 is infinite and
-the logarithm of a negative number is NaN. A value may also be NULL: a metadata key that is missing or no number, and a leaf
-that did not return the record. NULL makes what it enters NULL, save that COALESCE passes it over and a fusion adds
-nothing for it.
+Chroma's Search API computes every step in IEEE single precision and never raises, so this does the same: x / 0 is
+infinite and the logarithm of a negative number is NaN. A value may also be NULL: a metadata key that is missing or
+no number, and a leaf that did not return the record. NULL makes what it enters NULL, save that COALESCE passes it
+over and a fusion adds nothing for it.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def candidates_of(leaves: Sequence[Leaf], lists: Sequence[Sequence[Row]]) -> lis
     """
     Return the records that are ranked, with what each leaf knows of them in ``hits``.
 
-    ``lists`` holds the rows of each leaf, best first. A record is ranked if one leaf returned it and each leaf that is not
-    optional did. Its ``distance`` is that of the only KNN, or None.
+    ``lists`` holds the rows of each leaf, best first. A record is ranked if one leaf returned it and each leaf that
+    is not optional did. Its ``distance`` is that of the only KNN, or None.
     """
     found: list[Hits] = [
         {(row.place, row.id): LeafHit(rank, row.distance or 0.0) for rank, row in enumerate(rows)} for rows in lists

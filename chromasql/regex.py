@@ -43,11 +43,11 @@ def check_regex(pattern: str) -> str | None:
     """Say why a pattern is outside the dialect, or return None where it is inside."""
     if pattern == "":
         return "it is empty; write IS NOT NULL for any text"
-    for token in _TOKEN.findall(pattern):
-        if token in (r"\Q", r"\E", r"\C"):
-            return f"{token} is not in Chroma's dialect; escape the characters one by one"
-        if re.fullmatch(r"\\[1-9]", token):
-            return f"{token} is a back-reference, which Chroma's linear-time engine does not have"
+    for piece in _TOKEN.findall(pattern):
+        if piece in (r"\Q", r"\E", r"\C"):
+            return f"{piece} is not in Chroma's dialect; escape the characters one by one"
+        if re.fullmatch(r"\\[1-9]", piece):
+            return f"{piece} is a back-reference, which Chroma's linear-time engine does not have"
     for mark, name in (
         ("(?=", "look-ahead"),
         ("(?!", "look-ahead"),
@@ -90,18 +90,18 @@ def _for_re2(pattern: str) -> str:
     """Spell out Rust's Unicode classes for RE2."""
     out: list[str] = []
     in_class = False
-    for token in _TOKEN.findall(pattern):
-        if token[0] == "\\" and token[1:].lower() in _CLASSES:
-            inner, negated = _CLASSES[token[1].lower()], token[1].isupper()
+    for piece in _TOKEN.findall(pattern):
+        if piece[0] == "\\" and piece[1:].lower() in _CLASSES:
+            inner, negated = _CLASSES[piece[1].lower()], piece[1].isupper()
             if in_class and negated:
-                raise ValueError(f"{token} inside [..] cannot be re-checked here; write the class without it")
+                raise ValueError(f"{piece} inside [..] cannot be re-checked here; write the class without it")
             out.append(inner if in_class else f"[{'^' if negated else ''}{inner}]")
             continue
-        if in_class and token in ("&&", "--", "~~", "[", "[^"):
-            raise ValueError(f"{token} inside [..] means a set operation to Chroma; escape it with a backslash")
-        if token == "]":
+        if in_class and piece in ("&&", "--", "~~", "[", "[^"):
+            raise ValueError(f"{piece} inside [..] means a set operation to Chroma; escape it with a backslash")
+        if piece == "]":
             in_class = False
-        elif token.startswith("[") and not token.startswith("[:"):
+        elif piece.startswith("[") and not piece.startswith("[:"):
             in_class = True
-        out.append(token)
+        out.append(piece)
     return "".join(out)

@@ -20,9 +20,9 @@ class RerankRequest:
     """
     What a strategy is given.
 
-    ``rows`` are the candidates, best first, each with ``id``, ``_collection``, ``score``, ``distance`` and the parts that the
-    strategy registered for. ``text`` is the text of the statement's first text query and ``vector`` the vector of its only
-    KNN, or None. ``arguments`` are those of ``RERANK BY NAME(..)``, by lower-case name.
+    ``rows`` are the candidates, best first, each with ``id``, ``_collection``, ``score``, ``distance`` and the
+    parts that the strategy registered for. ``text`` is the text of the statement's first text query and ``vector``
+    the vector of its only KNN, or None. ``arguments`` are those of ``RERANK BY NAME(..)``, by lower-case name.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -67,8 +67,9 @@ def register_reranker(
     """
     Add a strategy, so that ``RERANK BY name(..)`` calls ``rerank`` with a `RerankRequest`.
 
-    ``parts`` names what it reads of a record: document, metadata, embedding, uri. ``arguments`` names the arguments that it
-    takes (``candidates`` is always there); without it any are passed on. A name registered before is replaced.
+    ``parts`` names what it reads of a record: document, metadata, embedding, uri. ``arguments`` names the arguments
+    that it takes (``candidates`` is always there); without it any are passed on. A name registered before is
+    replaced.
     """
     if not name.isidentifier():
         raise ChromaSQLPlanningError(f"{name!r} is no name of a strategy; use letters, digits and underscores")
@@ -93,9 +94,9 @@ def _mmr(request: RerankRequest) -> Sequence[float]:
     """
     Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998), greedily from the best row on.
 
-    Each step takes the row with the highest lambda * relevance - (1 - lambda) * similarity to the rows taken. Similarity is
-    the cosine of the stored embeddings. Relevance is the cosine with the query vector where the rank is one KNN, and
-    otherwise the score, scaled so that the best candidate has 1 and the worst 0.
+    Each step takes the row with the highest lambda * relevance - (1 - lambda) * similarity to the rows taken.
+    Similarity is the cosine of the stored embeddings. Relevance is the cosine with the query vector where the rank
+    is one KNN, and otherwise the score, scaled so that the best candidate has 1 and the worst 0.
     """
     import numpy as np
 

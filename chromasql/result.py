@@ -32,8 +32,8 @@ class Timings:
     """
     Where the time of a statement went, in milliseconds.
 
-    ``waiting`` is the time in which at least one request was under way, ``embedding`` that of the ``embedding_calls``, and
-    ``own`` the rest: what ChromaSQL itself took.
+    ``waiting`` is the time in which at least one request was under way, ``embedding`` that of the
+    ``embedding_calls``, and ``own`` the rest: what ChromaSQL itself took.
     """
 
     total: float
@@ -55,8 +55,9 @@ class Outcome:
     """
     What one collection did for a statement.
 
-    ``status`` is ``ok``, ``failed``, ``timed_out`` or ``skipped`` (not asked, as there were rows enough). ``rows`` counts the
-    records it gave, before the merge; ``calls`` the requests it was sent; ``milliseconds`` the time they took.
+    ``status`` is ``ok``, ``failed``, ``timed_out`` or ``skipped`` (not asked, as there were rows enough). ``rows``
+    counts the records it gave, before the merge; ``calls`` the requests it was sent; ``milliseconds`` the time they
+    took.
     """
 
     collection: str
@@ -74,10 +75,10 @@ class ExecutionResult:
     """
     The answer to one statement.
 
-    ``rows`` are dicts in the order of the answer, with the columns of SELECT in their order; for a batch of rankings
-    they are those of all its lists, one after the other, and ``results`` holds the lists apart. ``raw`` holds what Chroma
-    answered, by collection, where the caller asked to keep it. ``complete`` is False where a collection is missing from
-    the answer: ``outcomes`` tells which and why.
+    ``rows`` are dicts in the order of the answer, with the columns of SELECT in their order; for a batch of
+    rankings they are those of all its lists, one after the other, and ``results`` holds the lists apart. ``raw``
+    holds what Chroma answered, by collection, where the caller asked to keep it. ``complete`` is False where a
+    collection is missing from the answer: ``outcomes`` tells which and why.
     """
 
     rows: list[dict[str, Any]]

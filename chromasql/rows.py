@@ -26,8 +26,8 @@ class Row:
     """
     A record: where it is from, how near it is, and the parts that have been fetched so far.
 
-    ``collection`` is the name and ``place`` its position in the statement, on which ties break last. ``hits`` says what each
-    leaf of the ranking knows of it.
+    ``collection`` is the name and ``place`` its position in the statement, on which ties break last. ``hits`` says
+    what each leaf of the ranking knows of it.
     """
 
     collection: str

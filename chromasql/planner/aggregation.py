@@ -49,8 +49,8 @@ class AggregationPlanner:
     """
     Plans one statement whose rows are groups.
 
-    ``column`` resolves the fields of records. `column_above` then resolves what stands in SELECT, HAVING and ORDER BY to the
-    columns of the groups, and collects the aggregates that they need.
+    ``column`` resolves the fields of records. `column_above` then resolves what stands in SELECT, HAVING and ORDER
+    BY to the columns of the groups, and collects the aggregates that they need.
     """
 
     def __init__(self, query: ast.Query, column: Callable[[ast.Operand], Column]) -> None:

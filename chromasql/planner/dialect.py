@@ -26,8 +26,8 @@ class Dialect:
     """
     How one kind of Chroma reads a request.
 
-    ``page`` is how many records it returns at most, ``predicates`` how many a filter may have (each element of a list counts),
-    ``text`` how long a text to search for may be. None is no limit that matters.
+    ``page`` is how many records it returns at most, ``predicates`` how many a filter may have (each element of a
+    list counts), ``text`` how long a text to search for may be. None is no limit that matters.
     """
 
     name: str

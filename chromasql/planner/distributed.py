@@ -8,8 +8,8 @@ What differs from local Chroma, and what is done about it:
   ``<`` also asks for those.
 - ``$eq`` and ``$in`` match an element of an array, and the bounds any element, so no test of a key is exact.
 - ``#id`` works anywhere in a filter.
-- Full-text ``$contains`` finds nothing for fewer than 3 characters, and a text is at most 256 long; ``$regex`` of a pattern
-  that matches the empty text also matches records without a document.
+- Full-text ``$contains`` finds nothing for fewer than 3 characters, and a text is at most 256 long; ``$regex`` of a
+  pattern that matches the empty text also matches records without a document.
 """
 
 from __future__ import annotations

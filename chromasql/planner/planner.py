@@ -98,8 +98,8 @@ def place_plan(
     """
     Set a plan on its collections, in the order of ties, and decide what depends on how many and of what kind they are.
 
-    ``route`` says why these, ``dialect`` what kind of Chroma holds them. Collections that no record of the answer can be in
-    (``_collection = 'a'``) are left out.
+    ``route`` says why these, ``dialect`` what kind of Chroma holds them. Collections that no record of the answer
+    can be in (``_collection = 'a'``) are left out.
     """
     names = tuple(name for name in collections if _possible(plan.condition, name))
     if dialect.name != plan.dialect:

@@ -1,9 +1,9 @@
 """
 A condition to a `Filter`: the strongest requests that keep every true record, and what is left to re-check.
 
-Chroma takes three things in one request: ids, ``where`` over metadata and ``where_document``, all joined by AND. So a condition
-becomes a union of such requests. Each test says in which of the three it goes and whether Chroma's answer is then exact;
-where Chroma cannot say it, nothing is sent for it and it stays in the residual.
+Chroma takes three things in one request: ids, ``where`` over metadata and ``where_document``, all joined by AND. So
+a condition becomes a union of such requests. Each test says in which of the three it goes and whether Chroma's
+answer is then exact; where Chroma cannot say it, nothing is sent for it and it stays in the residual.
 
 What Chroma does differently, and what is done about it (measured on 1.5.9; both embedded and ``chroma run``):
 
@@ -12,8 +12,9 @@ What Chroma does differently, and what is done about it (measured on 1.5.9; both
 - A fractional bound is truncated where it meets an integer, so it is rewritten into two tests.
 - ``$contains`` on an array tells 1 from 1.0, so a whole number is sent as both.
 - Strings and booleans have no order, and nothing tests whether a key is there.
-- ``$contains`` on documents stops at a NUL character, ``$regex`` does not and is as fast, so documents are always asked by
-  ``$regex``; a record without a document passes every negative test, so those are sent with a test for any text.
+- ``$contains`` on documents stops at a NUL character, ``$regex`` does not and is as fast, so documents are always
+  asked by ``$regex``; a record without a document passes every negative test, so those are sent with a test for any
+  text.
 """
 
 from __future__ import annotations

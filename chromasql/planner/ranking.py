@@ -81,8 +81,8 @@ class RankingPlanner:
     """
     Plans the rankings of one statement.
 
-    ``condition`` is its WHERE, for the statistics of BM25; ``pool`` gives the number of candidates of a leaf that does not
-    say, from whether that leaf is a KNN and the whole rank; ``field`` checks a metadata path.
+    ``condition`` is its WHERE, for the statistics of BM25; ``pool`` gives the number of candidates of a leaf that
+    does not say, from whether that leaf is a KNN and the whole rank; ``field`` checks a metadata path.
     """
 
     def __init__(self, condition: Condition, pool: Callable[[bool], int], field: Callable[[ast.Field], Column]) -> None:

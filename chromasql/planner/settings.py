@@ -30,9 +30,9 @@ class Settings:
     """
     What the caller sets for a statement that does not say otherwise in ``WITH (..)``.
 
-    ``merge`` is ``distance`` or ``rrf``; ``on_error`` is ``skip`` or ``fail``; ``timeout`` is in seconds for the whole
-    statement; ``per_collection`` is the number of candidates that each collection gives; ``read_level`` is passed to a Chroma
-    that has read levels. ``fixed`` names those that the statement may not change.
+    ``merge`` is ``distance`` or ``rrf``; ``on_error`` is ``skip`` or ``fail``; ``timeout`` is in seconds for the
+    whole statement; ``per_collection`` is the number of candidates that each collection gives; ``read_level`` is
+    passed to a Chroma that has read levels. ``fixed`` names those that the statement may not change.
     """
 
     merge: str = "distance"
@@ -73,7 +73,7 @@ def with_options(settings: Settings, options: Iterable[ast.Argument]) -> dict[st
 
 
 def _unknown(name: str) -> str:
-    return f"there is no option {name}{near_names(name, OPTIONS) or f'; the options are ' + ', '.join(OPTIONS)}"
+    return f"there is no option {name}{near_names(name, OPTIONS) or '; the options are ' + ', '.join(OPTIONS)}"
 
 
 def _checked(name: str, value: Any) -> Any:
