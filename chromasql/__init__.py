@@ -9,10 +9,10 @@ ChromaSQL: one SQL statement, many Chroma collections, one right answer.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import typing as _t
+from importlib import import_module as _import_module
 
-if TYPE_CHECKING:
+if _t.TYPE_CHECKING:
     from chromasql import ast
     from chromasql.adapters import (
         AsyncMultiCollectionAdapter,
@@ -139,13 +139,13 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _t.Any:
     """Import what is asked for when it is asked for, so that ``import chromasql`` costs next to nothing."""
     if name == "ast":
-        return import_module("chromasql.ast")
+        return _import_module("chromasql.ast")
     if name not in _HOME:
         raise AttributeError(f"module 'chromasql' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    value = getattr(_import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

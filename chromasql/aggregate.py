@@ -7,6 +7,7 @@ do not depend on the order of the rows, nor on how they are spread.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -26,6 +27,8 @@ def group_key(value: Any) -> Hashable:
         return None
     if isinstance(value, list):
         return "list", tuple(map(group_key, value))
+    if value != value:  # noqa: PLR0124 - only NaN differs from itself
+        return "number", "NaN"
     return kind_of(value), value
 
 
@@ -144,10 +147,11 @@ def _merge(call: AggregateCall, mine: _Entry, theirs: _Entry) -> None:
 
 
 def _plus(left: Fraction | float, right: Fraction | float) -> Fraction | float:
-    """Add exactly: whole numbers stay whole, and floats are added as fractions."""
+    """Add exactly: whole numbers stay whole, and floats are added as fractions; an infinite score stays infinite."""
     if isinstance(left, int) and isinstance(right, int):
         return left + right
-    return Fraction(left) + Fraction(right)
+    infinite = [each for each in (left, right) if isinstance(each, float) and not math.isfinite(each)]
+    return sum(infinite) if infinite else Fraction(left) + Fraction(right)
 
 
 def _first(known: Any, value: Any, *, least: bool) -> Any:
@@ -175,8 +179,18 @@ def _value(call: AggregateCall, entry: _Entry) -> Any:
                 total = _plus(total, value)
             if count == 0:
                 return None
-            return _plain(total) if call.function == "SUM" else float(Fraction(total) / count)
+            return _plain(total) if call.function == "SUM" else _plain(_mean(total, count))
+
+
+def _mean(total: Fraction | float, count: int) -> Fraction | float:
+    return total if isinstance(total, float) else Fraction(total) / count
 
 
 def _plain(total: Fraction | float) -> int | float:
-    return total if isinstance(total, int) else float(total)
+    """Round a sum once; one that no float can hold is infinite."""
+    if isinstance(total, int):
+        return total
+    try:
+        return float(total)
+    except OverflowError:
+        return math.inf if total > 0 else -math.inf

@@ -28,8 +28,8 @@ _BETWEEN = r"[^\p{L}\p{N}_]"
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a text in lower case."""
-    return [word.lower() for word in _WORD.findall(text)]
+    """Return the words of a text in lower case; a dotted capital I stays, as it has no lower case of one letter."""
+    return [word.lower().replace("i\u0307", "\u0130") for word in _WORD.findall(text)]
 
 
 def words_pattern(words: Sequence[str]) -> str:

@@ -42,6 +42,9 @@ from chromasql.search import query_of
 from chromasql.searching import search_whole
 
 _SORTED_AT_ONCE = 1000
+_SHARE = 0.5
+"""The part of the time left that a wave may take when others follow it: who is late must not cost those in time."""
+
 _SAMPLE = 100
 _STREAMED = 1_000
 _SAMPLED_COLLECTIONS = 3
@@ -193,7 +196,8 @@ class _Run:
         fused = plan.merge == "rrf"
         if not plan.filter.pieces or not self._handles:
             return [(ranking, []) for ranking in (plan.rankings[:1] if fused else plan.rankings)]
-        opened = [handle for handle, _ in await self._dispatcher.each("open", self._handles, self._dispatcher.open)]
+        opening = await self._dispatcher.each("open", self._handles, self._dispatcher.open, share=_SHARE)
+        opened = [handle for handle, _ in opening]
         self._dispatcher.require_some()
         leaves = list(dict.fromkeys(leaf for ranking in plan.rankings for leaf in ranking.leaves))
         await self._prepare(opened, [leaf for leaf in leaves if isinstance(leaf, KnnLeaf)])
@@ -201,7 +205,9 @@ class _Run:
             page = await self._searched_whole(opened[0])
             if page is not None:
                 return [(plan.rankings[0], page)]
-        answers = await self._dispatcher.each("rank", opened, partial(self._search, leaves))
+        answers = await self._dispatcher.each(
+            "rank", opened, partial(self._search, leaves), share=self._share_before_fetch()
+        )
         lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
         if not fused:
             return [(ranking, await self._scored(ranking, lists)) for ranking in plan.rankings]
@@ -210,8 +216,8 @@ class _Run:
             for ranking in plan.rankings
             for at in range(len(answers))
         ]
-        comparable = len(plan.rankings) == 1 and comparable(opened)
-        merged = merge_by_rank(apart, max(leaf.limit for leaf in leaves), comparable=comparable)
+        by_distance = len(plan.rankings) == 1 and comparable(opened)
+        merged = merge_by_rank(apart, max(leaf.limit for leaf in leaves), comparable=by_distance)
         if len(plan.rankings) > 1:
             for row in merged:
                 row.distance = None
@@ -291,13 +297,17 @@ class _Run:
         if plan.limit == 0 or not plan.filter.pieces:
             return []
         if plan.order or plan.keep is not None or plan.needed is None:
-            scanned = await self._dispatcher.each("scan", self._handles, partial(self._scan, None))
+            share = self._share_before_fetch()
+            scanned = await self._dispatcher.each("scan", self._handles, partial(self._scan, None), share=share)
             return [row for _, rows in scanned for row in rows]
         found: list[Row] = []
         asked, step = 0, 1
         while asked < len(self._handles) and len(found) < plan.needed:
             wave = self._handles[asked : asked + step]
-            scanned = await self._dispatcher.each("scan", wave, partial(self._scan, plan.needed - len(found)))
+            work = partial(self._scan, plan.needed - len(found))
+            last = asked + step >= len(self._handles)
+            share = self._share_before_fetch() if last else _SHARE
+            scanned = await self._dispatcher.each("scan", wave, work, share=share)
             found.extend(row for _, rows in scanned for row in rows)
             asked, step = asked + step, step * 2
         return found
@@ -457,6 +467,11 @@ class _Run:
             answer = await self._ask(handle)("get", include=["metadatas"], limit=_SAMPLE)
             found.extend(metadata for metadata in answer["metadatas"] if metadata)
         return found
+
+    def _share_before_fetch(self) -> float:
+        """Return the part of the time left that a wave may take: not all of it where parts are fetched after it."""
+        fetch = self._plan.fetch
+        return _SHARE if fetch.score or fetch.order or fetch.last else 1.0
 
     def _ask(self, handle: Handle) -> Ask:
         return partial(self._dispatcher.call, handle)

@@ -48,7 +48,7 @@ async def search_leaves(
     if plan.search != "no":
         queries = {leaf: vectors[leaf] for leaf in leaves if isinstance(leaf, KnnLeaf)}
         found.knn = await search_knn(ask, plan, queries, make)
-        leaves = [leaf for leaf in leaves if isinstance(leaf, Bm25Leaf)]
+        leaves = [leaf for leaf in leaves if leaf not in found.knn]
     by_count: dict[int, list[KnnLeaf]] = {}
     for leaf in leaves:
         if isinstance(leaf, KnnLeaf):

@@ -70,10 +70,12 @@ def _distance(row: Row) -> float:
 _KINDS = {bool: 0, int: 1, float: 1, str: 2}
 
 
-def sort_key(value: Any) -> tuple[int, Any]:
-    """Return a key that orders values of any kind: boolean, number, string, list."""
+def sort_key(value: Any) -> tuple[float, Any]:
+    """Return a key that orders values of any kind: boolean, number (NaN after all others), string, list."""
     if isinstance(value, list):
         return 3, [sort_key(item) for item in value]
+    if value != value:  # noqa: PLR0124 - only NaN differs from itself
+        return 1.5, None
     return _KINDS[type(value)], value
 
 
@@ -93,5 +95,5 @@ def order_rows(rows: Iterable[Row], keys: Sequence[OrderKey], limit: int | None 
     return ordered[:limit]
 
 
-def _keyed(read: Callable[[Row], Any]) -> Callable[[Row], tuple[int, Any]]:
+def _keyed(read: Callable[[Row], Any]) -> Callable[[Row], tuple[float, Any]]:
     return lambda row: sort_key(read(row))

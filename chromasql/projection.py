@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from chromasql.aggregate import Groups, group_key
@@ -23,7 +23,10 @@ def group_page(groups: Groups, plan: QueryPlan) -> list[Row]:
         rows = order_rows(rows, plan.order)
     if plan.distinct:
         reads = [reader(output.column) for output in plan.outputs]
-        rows = list({tuple(group_key(read(row)) for read in reads): row for row in reversed(rows)}.values())[::-1]
+        first: dict[Hashable, Row] = {}
+        for row in rows:
+            first.setdefault(tuple(group_key(read(row)) for read in reads), row)
+        rows = list(first.values())
     return rows[plan.offset : plan.needed]
 
 

@@ -7,6 +7,7 @@ statement over one collection, or one leaf of it, whose lists are then fused her
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from chromasql.plan import (
     AllOf,
     AnyOf,
     Bm25Leaf,
+    Column,
     Condition,
     Keep,
     KnnLeaf,
@@ -41,6 +43,7 @@ __all__ = [
     "MAX_KNN",
     "MAX_PAYLOADS",
     "MAX_RESULTS",
+    "URI_KEY",
     "NotExpressible",
     "leaf_payload",
     "query_of",
@@ -50,6 +53,9 @@ __all__ = [
 
 ABSENT_RANK = 1e9
 """The rank that stands for *not returned* in a fusion: Chroma has no union, and 1 / (60 + 1e9) is next to nothing."""
+
+URI_KEY = "chroma:uri"
+"""The metadata key under which the Search API gives what ``get`` calls the uri."""
 
 MAX_KNN = 5
 MAX_PAYLOADS = 5
@@ -77,8 +83,18 @@ def search_payload(plan: QueryPlan) -> dict[str, Any] | list[dict[str, Any]]:
 def whole_payload(
     plan: QueryPlan, filter_: dict[str, Any] | None, queries: dict[KnnLeaf, Any], parts: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the payload for a whole ranked statement over one collection; ``parts`` are fetched besides the score."""
-    payload = _payload(plan, plan.rankings[0], filter_, queries)
+    """
+    Return the payload for a whole ranked statement over one collection; ``parts`` are fetched besides the score.
+
+    It asks for one row more on either side of the page, which shows whether a tie was cut.
+    """
+    assert plan.limit is not None
+    ranking = plan.rankings[0]
+    payload = _payload(plan, ranking, filter_, queries)
+    if ranking.is_plain and plan.keep is None:
+        payload["rank"]["$knn"]["limit"] = min(ranking.leaves[0].limit + 1, MAX_RESULTS)
+    before = min(plan.offset, 1)
+    payload["limit"] = {"offset": plan.offset - before, "limit": before + plan.limit + 1}
     payload["select"] = {"keys": ["#score", *(f"#{part}" for part in parts)]}
     return payload
 
@@ -105,7 +121,7 @@ def _payload(
     return {
         "filter": filter_,
         "rank": None if ranking is None else _rank(ranking.score, ranking.leaves, queries),
-        "group_by": {} if plan.keep is None else _group_by(plan.keep),
+        "group_by": {} if plan.keep is None else _group_by(plan.keep, ranking),
         "limit": limit,
         "select": {"keys": _selected(plan)},
     }
@@ -119,6 +135,8 @@ def _selected(plan: QueryPlan) -> list[str]:
             keys.add(column.key)
         elif column.part in ("distance", "score"):
             keys.add("#score")
+        elif column.part == "uri":
+            keys.add(URI_KEY)
         elif column.part not in ("id", "_collection"):
             keys.add(f"#{column.part}")
     return sorted(keys)
@@ -161,6 +179,8 @@ def where_of(condition: Condition) -> dict[str, Any]:
 def _rank(expression: Expression, leaves: Sequence[Leaf], queries: dict[KnnLeaf, Any] | None) -> dict[str, Any]:
     match expression:
         case Constant(value):
+            if not math.isfinite(value):
+                raise NotExpressible("a number that is not finite")
             return {"$val": value}
         case LeafValue(at):
             return _knn(leaves[at], queries)
@@ -227,7 +247,9 @@ def query_of(leaf: KnnLeaf) -> Any:
             return {"#type": "sparse_vector", "indices": list(indices), "values": list(values)}
 
 
-def _group_by(keep: Keep) -> dict[str, Any]:
+def _group_by(keep: Keep, ranking: Ranking | None) -> dict[str, Any]:
+    if ranking is None:
+        raise NotExpressible("KEEP without a ranking")
     keys = []
     for column in keep.keys:
         if column.key is None:
@@ -236,14 +258,14 @@ def _group_by(keep: Keep) -> dict[str, Any]:
     directions = {key.descending for key in keep.order}
     if len(directions) > 1:
         raise NotExpressible("KEEP in mixed directions")
-    by = [_aggregate_key(key.column.key, key.column.part) for key in keep.order] or ["#score"]
+    by = [_aggregate_key(key.column, ranking) for key in keep.order] or ["#score"]
     word = "$max_k" if directions == {True} else "$min_k"
     return {"keys": keys, "aggregate": {word: {"keys": by, "k": keep.count}}}
 
 
-def _aggregate_key(key: str | None, part: str) -> str:
-    if key is not None:
-        return key
-    if part not in ("score", "distance"):
-        raise NotExpressible(f"KEEP BY {part}")
-    return "#score"
+def _aggregate_key(column: Column, ranking: Ranking) -> str:
+    if column.key is not None:
+        return column.key
+    if column.part == "score" or (column.part == "distance" and ranking.is_plain):
+        return "#score"
+    raise NotExpressible(f"KEEP BY {column.part}")

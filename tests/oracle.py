@@ -253,7 +253,11 @@ class In(_Negatable):
     values: Any
 
     def positive(self, hit: Hit) -> Truth:
-        return disjunction(compare("=", self.column.read(hit), plain(each)) for each in plain(self.values))
+        values = [plain(each) for each in plain(self.values)]
+        value = self.column.read(hit)
+        if value is None:
+            return None if values else False
+        return any(same(value, each) for each in values if each == value) or (None if None in values else False)
 
     def sql(self, writer: Writer) -> str:
         return f"{self.column} {self.not_}IN {writer.values(self.values)}"

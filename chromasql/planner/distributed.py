@@ -5,11 +5,13 @@ What differs from local Chroma, and what is done about it:
 
 - Integers and floats are indexed apart, so a whole number is asked for as both.
 - Integers are compared as unsigned 32-bit numbers in compacted data, where negative ones come out above all others, so
-  ``<`` also asks for those.
+  ``<`` also asks for those. (One of 2**32 or more comes out as its remainder, so Chroma Cloud does not find it by a
+  lower bound; it has no request that would.)
 - ``$eq`` and ``$in`` match an element of an array, and the bounds any element, so no test of a key is exact.
 - ``#id`` works anywhere in a filter.
 - Full-text ``$contains`` finds nothing for fewer than 3 characters, and a text is at most 256 long; ``$regex`` of a
-  pattern that matches the empty text also matches records without a document.
+  pattern that may match nothing, look-arounds apart, also matches records without a document.
+- chromadb refuses ``$regex`` in the ``where`` of ``get`` and ``query``, so it goes by ``where_document``.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from chromasql.regex import compile_regex
 __all__ = ["push_distributed"]
 
 _SHORTEST = 3
+_ANY_CHARACTER = "(?s)."
+_LOOKS = re.compile(r"\\[AzbB]|[\^$]|(?P<other>\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\])")
 _WRAPPED = 2**31 - 1
 _LARGEST = 2**31 - 1
 
@@ -63,6 +67,8 @@ def _push_id(test: Test) -> Pushed:
 
 def _push_document(test: Test) -> Pushed:
     value = test.operand
+    if test.operator == "is null":
+        return _matched("$not_regex", _ANY_CHARACTER, exact=False)
     if not isinstance(value, str):
         return NOT_PUSHED
     longest = DISTRIBUTED.text or 0
@@ -76,17 +82,26 @@ def _push_document(test: Test) -> Pushed:
             text = max(re.split("%+", value), key=len)[:longest]
             return NOT_PUSHED if len(text) < _SHORTEST else _document("$contains", text, exact=value == f"%{text}%")
         case "regex" if len(value) <= longest:
-            return _document("$regex", value, exact=not compile_regex(value)(""))
+            return _matched("$regex", value, exact=not _may_match_nothing(value))
         case "not contains" if _SHORTEST <= len(value) <= longest:
             return _document("$not_contains", value, exact=False)
-        case "not regex" if len(value) <= longest and not compile_regex(value)(""):
-            return _document("$not_regex", value, exact=False)
+        case "not regex" if len(value) <= longest and not _may_match_nothing(value):
+            return _matched("$not_regex", value, exact=False)
         case _:
             return NOT_PUSHED
 
 
 def _document(operator: str, text: str, *, exact: bool) -> Pushed:
     return Pushed((Piece(where={"#document": {operator: text}}),), exact)
+
+
+def _matched(operator: str, pattern: str, *, exact: bool) -> Pushed:
+    return Pushed((Piece(where_document={operator: pattern}),), exact)
+
+
+def _may_match_nothing(pattern: str) -> bool:
+    """Tell whether a match may be empty, as Chroma judges it: where each look-around holds."""
+    return compile_regex(_LOOKS.sub(lambda found: found["other"] or "(?:)", pattern))("")
 
 
 def _metadata(test: Test, key: str) -> dict[str, Any] | None:

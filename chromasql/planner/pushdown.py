@@ -74,7 +74,10 @@ def push_down(condition: Condition, dialect: Dialect = LOCAL) -> Filter:
 def _within(dialect: Dialect, pieces: Iterable[Piece]) -> bool:
     """Tell whether each request keeps to the number of predicates that the dialect allows."""
     most = dialect.predicates
-    return most is None or all(_predicates_in(piece.where) + len(piece.ids or ()) <= most for piece in pieces)
+    return most is None or all(
+        _predicates_in(piece.where) + _predicates_in(piece.where_document) + len(piece.ids or ()) <= most
+        for piece in pieces
+    )
 
 
 def _predicates_in(where: Any) -> int:

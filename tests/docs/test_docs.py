@@ -314,6 +314,19 @@ def test_every_public_name_is_described():
     assert [name for name in chromasql.__all__ if not re.search(rf"\b{name}\b", text)] == []
 
 
+def test_every_method_of_a_database_and_of_its_result_is_described():
+    """The page on Python speaks of each public attribute of what an application holds."""
+    page = (DOCS / "python.md").read_text("utf-8")
+    members = {
+        name
+        for kind in (chromasql.Database, chromasql.AsyncDatabase, chromasql.ExecutionResult)
+        for name in dir(kind)
+        if not name.startswith("_")
+    }
+
+    assert set() == {name for name in members if not re.search(rf"`{name}\b", page)}
+
+
 def test_every_command_is_described():
     """The page on the command line speaks of each command and each of its options."""
     group: Any = typer.main.get_command(app)

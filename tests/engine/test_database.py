@@ -103,7 +103,7 @@ def test_blocking_clients(client: Any, chroma_server: Any, unique_name: Any) -> 
 
 
 async def test_async_client(chroma_server: Any, unique_name: Any) -> None:
-    """chromadb's async client is taken as it is, by both faces, and stays open."""
+    """chromadb's async client is taken as it is, and stays open."""
     given = await chromadb.AsyncHttpClient(chroma_server.host, chroma_server.port)
     name = unique_name()
     collection = await given.create_collection(name, embedding_function=None)
@@ -112,7 +112,7 @@ async def test_async_client(chroma_server: Any, unique_name: Any) -> None:
     async with connect_async(given) as database:
         assert (await database.execute(sql)).rows == [{"id": "1"}]
     assert await collection.count() == 2
-    await given.close()
+    await given._server._cleanup()
 
 
 async def test_provider() -> None:
@@ -268,6 +268,12 @@ def test_timeout_of_the_blocking_face() -> None:
         database.execute(COUNT, timeout=0.01)
 
 
+def waits(thread: threading.Thread) -> bool:
+    """Tell whether a thread waits for a result."""
+    assert thread.ident is not None
+    return sys._current_frames()[thread.ident].f_code.co_name == "wait"
+
+
 def test_interruption() -> None:
     """Whoever interrupts a blocking statement (Ctrl-C) cancels it, and can go on asking."""
     cancelled = threading.Event()
@@ -275,6 +281,8 @@ def test_interruption() -> None:
     async def route(query: Any) -> Any:
         if query.limit is None:
             return ["docs"]
+        while not waits(threading.main_thread()):
+            await asyncio.sleep(0)
         _thread.interrupt_main()
         try:
             await asyncio.Event().wait()

@@ -1,0 +1,84 @@
+"""The command: measure, keep the figures, write the page and the plot."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import concurrency, data, engine, fanout, langchain, report, startup, stream
+from tests.conftest import ChromaServer
+
+_DOCS = Path(__file__).parents[2] / "docs"
+_BIG, _SMALL = data.Shape("big", 37, 1_000), data.Shape("small", 370, 100)
+_QUICK = data.Shape("big", 4, 250), data.Shape("small", 8, 20)
+_SERVED = {"fanout", "concurrency", "langchain"}
+
+
+def main() -> None:
+    """Run the sections that are asked for; figures of the others are kept from the last time."""
+    options = _options()
+    figures_file = options.output / "benchmarks.json"
+    figures: dict[str, Any] = json.loads(figures_file.read_text()) if figures_file.exists() else {}
+    wanted = [name for name in options.sections if name != "report"]
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, section in _sections(options, Path(scratch), bool(_SERVED & {*wanted})).items():
+            if name in wanted:
+                print(f"{name} ..", flush=True)
+                found = section()
+                if found is not None:
+                    figures[name] = found
+    figures["machine"] = report.machine()
+    options.output.mkdir(parents=True, exist_ok=True)
+    figures_file.write_text(json.dumps(figures, indent=1) + "\n")
+    report.write(figures, options.output)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    sections = ("fanout", "engine", "startup", "stream", "concurrency", "langchain", "report")
+    parser.add_argument("sections", nargs="*", metavar="section", help=f"any of {', '.join(sections)}; default: all")
+    parser.add_argument("--rounds", type=int, default=31, help="how often each contender runs")
+    parser.add_argument("--quick", action="store_true", help="a few small collections, to try the command itself")
+    parser.add_argument("--peer", type=Path, help="a folder that `chromasql` 1.8.0 can be imported from")
+    parser.add_argument("--data", type=Path, help="a folder to keep the records in; without it they are built anew")
+    parser.add_argument("--output", type=Path, default=_DOCS, help="where the page, the plot and the figures go")
+    options = parser.parse_args()
+    options.sections = options.sections or list(sections)
+    unknown = set(options.sections) - set(sections)
+    if unknown:
+        parser.error(f"there is no section {', '.join(sorted(unknown))}")
+    return options
+
+
+def _sections(options: argparse.Namespace, scratch: Path, served: bool) -> dict[str, Callable[[], Any]]:
+    shapes = list(_QUICK) if options.quick else [_BIG, _SMALL]
+    rounds = options.rounds
+    folder = (options.data or scratch) / "embedded"
+    if served:
+        data.build(folder, shapes)
+
+    def with_server(measure: Callable[..., Any], *rest: Any) -> Any:
+        server = ChromaServer(data.copy_for_server(folder)).start()
+        try:
+            return asyncio.run(measure(server.url, *rest))
+        finally:
+            server.kill()
+
+    million = 20_000 if options.quick else 1_000_000
+    return {
+        "fanout": lambda: with_server(fanout.measure, folder, shapes, rounds),
+        "engine": lambda: asyncio.run(engine.measure(rounds)),
+        "startup": lambda: startup.measure(rounds, options.peer),
+        "stream": lambda: stream.measure(million),
+        "concurrency": lambda: with_server(concurrency.measure, shapes[0]),
+        "langchain": lambda: with_server(langchain.measure, shapes[0], rounds),
+    }
+
+
+if __name__ == "__main__":
+    main()
