@@ -15,6 +15,7 @@ from typing import Any
 
 from chromasql.aggregate import Groups, keep_groups
 from chromasql.checks import check_dimensions, check_keys, check_spaces, comparable
+from chromasql.dialects import detect_dialect
 from chromasql.dispatcher import Dispatcher
 from chromasql.embedding import VectorCache, Vectors, count_calls, embed_sparse, embed_texts
 from chromasql.explain import explain_plan, explain_run
@@ -32,6 +33,7 @@ from chromasql.plan import (
     Ranking,
     TextQuery,
 )
+from chromasql.planner import LOCAL, Dialect, place_plan
 from chromasql.projection import EXPLAIN_COLUMN, group_page, project_rows
 from chromasql.ranking import candidates_of, rank_rows
 from chromasql.reranking import rerank_rows
@@ -69,7 +71,9 @@ async def run_on_collection(
 ) -> ExecutionResult:
     """Run a plan on one collection; the async form of `execute_plan`."""
     name = str(getattr(collection, "name", "collection"))
-    placed = plan if plan.collections is not None else dataclasses.replace(plan, collections=(name,))
+    placed = plan
+    if plan.collections is None:
+        placed = place_plan(plan, (name,), "the collection given", dialect=await _dialect_of(collection))
     if placed.explain == "plan":
         return explained(placed)
     dispatcher = Dispatcher(lambda _: collection, timeout=plan.timeout, on_error="fail", keep_raw=True)
@@ -78,6 +82,13 @@ async def run_on_collection(
         return analyzed(result)
     raw = result.raw.get(name, [])
     return dataclasses.replace(result, raw=raw[0] if len(raw) == 1 else {"responses": raw})
+
+
+async def _dialect_of(collection: Any) -> Dialect:
+    try:
+        return await detect_dialect(collection)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, the statement will meet it and say so
+        return LOCAL
 
 
 def analyzed(result: ExecutionResult) -> ExecutionResult:

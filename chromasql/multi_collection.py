@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -138,29 +139,26 @@ class Engine:
 
         With ``explain_rows`` the rows of a ranked statement show how they came to their score.
         """
-        placed, dispatcher = await self._ready(statement, params, timeout)
-        try:
-            return await self._run(placed, dispatcher, explain_rows=explain_rows)
-        except ChromaSQLRoutingError:
-            raise
-        except (HandleChanged, ChromaSQLPlanningError):
-            # What was known of a collection was out of date, or may have been where the statement was refused for it.
-            dispatcher = dispatcher.renewed()
-        try:
-            return await self._run(placed, dispatcher, explain_rows=explain_rows)
-        except HandleChanged as changed:
-            raise ChromaSQLExecutionError(f"{changed} while it was asked; ask again") from changed
+        parsed = _parsed(statement)
+        with _located(parsed):
+            placed, dispatcher = await self._ready(parsed, params, timeout)
+            try:
+                return await self._run(placed, dispatcher, explain_rows=explain_rows)
+            except ChromaSQLRoutingError:
+                raise
+            except (HandleChanged, ChromaSQLPlanningError):
+                # What was known of a collection was out of date, or may have been where it was refused for that.
+                dispatcher = dispatcher.renewed()
+            try:
+                return await self._run(placed, dispatcher, explain_rows=explain_rows)
+            except HandleChanged as changed:
+                raise ChromaSQLExecutionError(f"{changed} while it was asked; ask again") from changed
 
     async def _ready(
-        self, statement: str | ast.Statement, params: Parameters, seconds: float | None
+        self, parsed: ast.Statement, params: Parameters, seconds: float | None
     ) -> tuple[StatementPlan, Dispatcher]:
-        """Parse, bind, plan, route and place a statement."""
-        if not isinstance(statement, str | ast.Statement):
-            raise ChromaSQLPlanningError(
-                f"a statement is text, or the tree that parse returns, not a {type(statement).__name__}"
-            )
+        """Bind, plan, route and place a statement."""
         settings = self._settings if seconds is None else dataclasses.replace(self._settings, timeout=seconds)
-        parsed = parse(statement) if isinstance(statement, str) else statement
         bound = bind_parameters(parsed, params)
         plan = plan_statement(bound, settings=settings)
         dispatcher = self._dispatcher(plan, bound, settings)
@@ -174,14 +172,16 @@ class Engine:
         timeout: float | None = None,  # noqa: ASYNC109 - as for one statement
     ) -> AsyncGenerator[list[dict[str, Any]], None]:
         """Run a SELECT and yield its rows in pages; see `chromasql.executor.stream_plan`."""
-        placed, dispatcher = await self._ready(statement, params, timeout)
-        if not isinstance(placed, QueryPlan) or placed.explain is not None:
-            raise ChromaSQLPlanningError("stream takes a SELECT; execute the statement instead")
-        try:
-            async for rows in stream_plan(placed, dispatcher, self._embed_fn, cache=self._cache):
-                yield rows
-        except HandleChanged as changed:
-            raise ChromaSQLExecutionError(f"{changed} while it was asked; ask again") from changed
+        parsed = _parsed(statement)
+        with _located(parsed):
+            placed, dispatcher = await self._ready(parsed, params, timeout)
+            if not isinstance(placed, QueryPlan) or placed.explain is not None:
+                raise ChromaSQLPlanningError("stream takes a SELECT; execute the statement instead")
+            try:
+                async for rows in stream_plan(placed, dispatcher, self._embed_fn, cache=self._cache):
+                    yield rows
+            except HandleChanged as changed:
+                raise ChromaSQLExecutionError(f"{changed} while it was asked; ask again") from changed
 
     async def execute_many(
         self,
@@ -235,7 +235,7 @@ class Engine:
         if self._route is None:
             return await self._from_sources(query), "FROM"
         routed = await self._routed(self._route, query)
-        return (await self._names(), "the router, which asks all") if routed is None else (routed, "the router")
+        return (sorted(await self._names()), "the router, which asks all") if routed is None else (routed, "the router")
 
     async def _detected(self, names: Sequence[str], dispatcher: Dispatcher) -> Dialect:
         """Return the dialect of the provider's Chroma; the first time, whichever of a few collections answers tells."""
@@ -326,6 +326,29 @@ class Engine:
                 span=query.excluded[0].span,
             )
         return left
+
+
+def _parsed(statement: str | ast.Statement) -> ast.Statement:
+    if isinstance(statement, str):
+        return parse(statement)
+    if not isinstance(statement, ast.Statement):
+        raise ChromaSQLPlanningError(
+            f"a statement is text, or the tree that parse returns, not a {type(statement).__name__}"
+        )
+    return statement
+
+
+@contextmanager
+def _located(statement: ast.Statement) -> Iterator[None]:
+    """Give an error of a statement its text, and one that only the collections brought to light a place in it."""
+    try:
+        yield
+    except ChromaSQLError as error:
+        if error.source is None and statement.source_text is not None:
+            error.source = statement.source_text
+            if error.span is None and isinstance(error, ChromaSQLPlanningError) and isinstance(statement, ast.Query):
+                error.span = (statement.rank or statement.embedding or statement.projection).span
+        raise
 
 
 class _NamesError(TypeError):

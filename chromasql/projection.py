@@ -7,7 +7,7 @@ from typing import Any
 
 from chromasql.aggregate import Groups, group_key
 from chromasql.merge import order_rows
-from chromasql.plan import Output, QueryPlan
+from chromasql.plan import Column, Output, QueryPlan
 from chromasql.rows import Row, reader
 
 __all__ = ["EXPLAIN_COLUMN", "group_page", "project_rows"]
@@ -45,7 +45,8 @@ def project_rows(rows: Sequence[Row], plan: QueryPlan, *, explain_rows: bool) ->
 
 def _shown_value(output: Output) -> Callable[[Row], Any]:
     read = reader(output.column)
-    if not output.without:
+    if output.column != Column("metadata"):
         return read
     left_out = frozenset(output.without)
-    return lambda row: {key: value for key, value in read(row).items() if key not in left_out}
+    # Chroma gives the keys in another order on each run.
+    return lambda row: {key: value for key, value in sorted(read(row).items()) if key not in left_out}

@@ -7,7 +7,6 @@ statement over one collection, or one leaf of it, whose lists are then fused her
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -179,8 +178,6 @@ def where_of(condition: Condition) -> dict[str, Any]:
 def _rank(expression: Expression, leaves: Sequence[Leaf], queries: dict[KnnLeaf, Any] | None) -> dict[str, Any]:
     match expression:
         case Constant(value):
-            if not math.isfinite(value):
-                raise NotExpressible("a number that is not finite")
             return {"$val": value}
         case LeafValue(at):
             return _knn(leaves[at], queries)

@@ -79,6 +79,7 @@ class ConditionBuilder:
             case ast.InPredicate(operand, values):
                 return self._membership(operand, values, negated=negated is not predicate.negated)
             case ast.BetweenPredicate(operand, low, high):
+                self._check_range(operand, low, high)
                 if negated is predicate.negated:
                     return all_of([self._compared(operand, ">=", low), self._compared(operand, "<=", high)])
                 return any_of([self._compared(operand, "<", low), self._compared(operand, ">", high)])
@@ -186,6 +187,18 @@ class ConditionBuilder:
                 PlanWarning(
                     "backspace-in-regex",
                     r"the REGEX holds a backspace character; for a word boundary write r'\b', a raw string",
+                )
+            )
+
+    def _check_range(self, operand: ast.Operand, low: ast.Value, high: ast.Value) -> None:
+        least, most = literal(low), literal(high)
+        numbers = not isinstance(least, bool | str | None) and not isinstance(most, bool | str | None)
+        strings = isinstance(least, str) and isinstance(most, str)
+        if (numbers or strings) and least > most:  # type: ignore[operator]
+            self._warn(
+                PlanWarning(
+                    "never-true",
+                    f"{operand.name} BETWEEN {_written(least)} AND {_written(most)} is never true; swap the bounds",
                 )
             )
 

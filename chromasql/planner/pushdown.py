@@ -20,6 +20,8 @@ What Chroma does differently, and what is done about it (measured on 1.5.9; both
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from itertools import product
 from typing import Any, assert_never
 
 from chromasql.plan import ALWAYS, NEVER, AllOf, AnyOf, Column, Condition, Filter, Piece, Test
@@ -54,30 +56,10 @@ def push_down(condition: Condition, dialect: Dialect = LOCAL) -> Filter:
         return Filter()
     parts = condition.parts if isinstance(condition, AllOf) else (condition,)
     present = _present(parts, push_test)
-    pieces = EVERYTHING
-    residual: list[Condition] = []
-    # Conditions that stay one request first, so that a wide OR is what gives way at the limit.
-    order = {id(part): _push(part, present, push_test) for part in parts}
-    for part in sorted(parts, key=lambda part: len(order[id(part)].pieces)):
-        pushed = order[id(part)]
-        joined = _joined(pieces, pushed.pieces)
-        if joined is None or not _within(dialect, joined):
-            residual.append(part)
-            continue
-        pieces = joined
-        if not pushed.exact:
-            residual.append(part)
-    left = [part for part in parts if part in residual]
+    pushed = [_push(part, present, push_test) for part in parts]
+    pieces, kept = _meet([each.pieces for each in pushed], dialect.predicates)
+    left = [part for part, each, at in zip(parts, pushed, kept, strict=True) if not (each.exact and at)]
     return Filter(pieces=pieces, residual=all_of(left) if left else None)
-
-
-def _within(dialect: Dialect, pieces: Iterable[Piece]) -> bool:
-    """Tell whether each request keeps to the number of predicates that the dialect allows."""
-    most = dialect.predicates
-    return most is None or all(
-        _predicates_in(piece.where) + _predicates_in(piece.where_document) + len(piece.ids or ()) <= most
-        for piece in pieces
-    )
 
 
 def _predicates_in(where: Any) -> int:
@@ -106,13 +88,9 @@ def _push(condition: Condition, present: frozenset[Column], push_test: PushTest,
 
 
 def _push_all(parts: Sequence[Condition], present: frozenset[Column], push_test: PushTest, depth: int) -> Pushed:
-    pieces, exact = EVERYTHING, True
-    for part in parts:
-        pushed = _push(part, present, push_test, depth + 1)
-        joined = _joined(pieces, pushed.pieces)
-        exact = exact and pushed.exact and joined is not None
-        pieces = pieces if joined is None else joined
-    return Pushed(pieces, exact)
+    pushed = [_push(part, present, push_test, depth + 1) for part in parts]
+    pieces, kept = _meet([each.pieces for each in pushed])
+    return Pushed(pieces, all(kept) and all(each.exact for each in pushed))
 
 
 def _push_any(parts: Sequence[Condition], present: frozenset[Column], push_test: PushTest, depth: int) -> Pushed:
@@ -126,21 +104,44 @@ def _push_any(parts: Sequence[Condition], present: frozenset[Column], push_test:
 # Requests
 
 
-def _joined(left: tuple[Piece, ...], right: tuple[Piece, ...]) -> tuple[Piece, ...] | None:
-    """Return the requests for records in both unions, or None where they would be too many."""
-    if len(left) * len(right) > MAX_PIECES:
-        return None
-    both = (
-        Piece(
-            ids=_common(a.ids, b.ids),
-            where=_nested("$and", [each for each in (a.where, b.where) if each is not None]),
-            where_document=_nested("$and", [each for each in (a.where_document, b.where_document) if each is not None]),
-        )
-        for a in left
-        for b in right
+def _meet(
+    unions: Sequence[tuple[Piece, ...]], most_predicates: int | None = None
+) -> tuple[tuple[Piece, ...], list[bool]]:
+    """
+    Return the requests for records that are in all unions, and for each union whether it is among them.
+
+    One is left out where the requests would be too many or carry too much. Unions of few requests come first, so that a
+    wide OR is what gives way.
+    """
+    kept = [False] * len(unions)
+    count, variables, predicates = 1, 0, 0
+    for at in sorted(range(len(unions)), key=lambda at: len(unions[at])):
+        union = unions[at]
+        count_now = count * len(union)
+        variables_now = variables + max(map(_variables, union), default=0)
+        predicates_now = predicates + max(map(_predicates, union), default=0)
+        if count_now > MAX_PIECES or variables_now > MAX_VARIABLES:
+            continue
+        if most_predicates is not None and predicates_now > most_predicates:
+            continue
+        kept[at] = True
+        count, variables, predicates = count_now, variables_now, predicates_now
+    chosen = [union for union, is_kept in zip(unions, kept, strict=True) if is_kept]
+    pieces = (_both(pieces) for pieces in product(*chosen))
+    return tuple(piece for piece in pieces if piece.ids != ()), kept
+
+
+def _both(pieces: Sequence[Piece]) -> Piece:
+    """Return the one request for records that are in all of the requests."""
+    return Piece(
+        ids=reduce(_common, (piece.ids for piece in pieces), None),
+        where=_nested("$and", [piece.where for piece in pieces if piece.where is not None]),
+        where_document=_nested("$and", [piece.where_document for piece in pieces if piece.where_document is not None]),
     )
-    possible = tuple(piece for piece in both if piece.ids != ())
-    return possible if all(_variables(piece) <= MAX_VARIABLES for piece in possible) else None
+
+
+def _predicates(piece: Piece) -> int:
+    return _predicates_in(piece.where) + _predicates_in(piece.where_document) + len(piece.ids or ())
 
 
 def _variables(piece: Piece) -> int:
@@ -424,6 +425,9 @@ def _not_in(key: str, values: tuple[Any, ...]) -> dict[str, Any] | None:
     if len(values) > MAX_LIST or not all(_pushable(value) for value in values):
         return None
     kinds, fractions = _by_kind(values)
+    if len(fractions) > _MAX_WIDTH:
+        # Two tests for each fraction cost Chroma more than they spare us, as nearly every record passes them.
+        return None
     tests = [{key: {"$nin": kind}} if len(kind) > 1 else {key: {"$ne": kind[0]}} for kind in kinds]
     tests += [where for value in fractions if (where := _unequal(key, value)) is not None]
     return _nested("$and", tests)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,6 +40,7 @@ MAX_POOL = 1_000_000
 
 _DOCUMENT = Column("document")
 _LARGEST = 3.4028234663852886e38
+"""The largest number of single precision."""
 
 
 def count_of(value: ast.Value | None, what: str, *, least: int) -> int | None:
@@ -195,7 +195,7 @@ class RankingPlanner:
         if not isinstance(text, str):
             raise ChromaSQLPlanningError("BM25 takes a string", span=bm25.query.span)
         k1, b = number_of(bm25.k1, "k1"), number_of(bm25.b, "b")
-        if k1 is not None and not k1 >= 0:
+        if k1 is not None and k1 < 0:
             raise ChromaSQLPlanningError("k1 takes a number of at least 0", span=bm25.span)
         if b is not None and not 0 <= b <= 1:
             raise ChromaSQLPlanningError("b takes a number from 0 to 1", span=bm25.span)
@@ -224,7 +224,7 @@ class RankingPlanner:
 
     def _rrf(self, rrf: ast.Rrf) -> Fusion:
         k = number_of(rrf.k, "k")
-        if k is not None and not 0 < k < math.inf:
+        if k is not None and k <= 0:
             assert rrf.k is not None
             raise ChromaSQLPlanningError("k takes a number above 0", span=rrf.k.span)
         require_all = _flag(rrf.require_all, "require_all") or False
@@ -245,8 +245,8 @@ class RankingPlanner:
         weights = [number_of(item, "weights") or 0.0 for item in items] or [1.0] * len(rrf.ranks)
         if len(weights) != len(rrf.ranks):
             raise ChromaSQLPlanningError(f"RRF has {len(rrf.ranks)} ranks and {len(weights)} weights", span=rrf.span)
-        if not all(0 <= weight < math.inf for weight in weights):
-            raise ChromaSQLPlanningError("weights are finite numbers of at least 0", span=rrf.span)
+        if min(weights) < 0:
+            raise ChromaSQLPlanningError("weights cannot be below 0", span=rrf.span)
         if not _flag(rrf.normalize, "normalize"):
             return tuple(weights)
         total = sum(weights)
@@ -315,6 +315,6 @@ def _query(item: ast.Embedding) -> TextQuery | VectorQuery | SparseQuery:
 def _component(value: ast.Value) -> float:
     number = number_of(value, "a vector")
     assert number is not None
-    if not abs(number) <= _LARGEST:
-        raise ChromaSQLPlanningError("a vector takes finite numbers of single precision", span=value.span)
+    if abs(number) > _LARGEST:
+        raise ChromaSQLPlanningError(f"a vector takes numbers of at most {_LARGEST:.2g}", span=value.span)
     return float(number)

@@ -121,15 +121,15 @@ class DistributedCollection:
         }
 
     def _found(
-        self, ids: Sequence[str] | None, where: Mapping[str, Any] | None, where_document: Mapping[str, Any] | None
+        self, ids: Sequence[str] | None, where: Mapping[str, Any] | None, where_document: Mapping[str, Any] | None,
     ) -> list[Record]:
         if where is not None:
             _refuse_regex(where)
-        chosen = self._matching(where) & self._matching(None if where_document is None else _on_document(where_document))
+        chosen = self._matching(where) & self._matching(
+            None if where_document is None else _on_document(where_document),
+        )
         return [
-            record
-            for at, record in enumerate(self.records)
-            if at in chosen and (ids is None or record.id in set(ids))
+            record for at, record in enumerate(self.records) if at in chosen and (ids is None or record.id in set(ids))
         ]
 
     def _matching(self, where: Mapping[str, Any] | None) -> set[int]:
@@ -271,9 +271,7 @@ class DistributedCollection:
         fields = [key for key in keys if not key.startswith("#")]
         metadatas = None
         if "#metadata" in keys or fields:
-            whole = [
-                {**each.metadata, **({} if each.uri is None else {"chroma:uri": each.uri})} for each in records
-            ]
+            whole = [{**each.metadata, **({} if each.uri is None else {"chroma:uri": each.uri})} for each in records]
             if "#metadata" not in keys:
                 whole = [{key: value for key, value in each.items() if key in fields} for each in whole]
             metadatas = [each or None for each in whole]
@@ -321,7 +319,9 @@ def _both(function: Callable[[Any, Any], Any], left: Value, right: Value) -> Val
         keys, default = a.keys() | b.keys(), function(default_a, default_b)
     else:
         default = None
-        keys = a.keys() & b.keys() if default_a is None and default_b is None else (a if default_a is None else b).keys()
+        keys = (
+            a.keys() & b.keys() if default_a is None and default_b is None else (a if default_a is None else b).keys()
+        )
     return {key: np.float32(function(a.get(key, default_a), b.get(key, default_b))) for key in keys}, default
 
 
@@ -463,6 +463,4 @@ class DistributedProvider:
 
     def sent(self, method: str) -> list[dict[str, Any]]:
         """Return the arguments of the calls of one method, collection by collection."""
-        return [
-            arguments for each in self.collections.values() for called, arguments in each.calls if called == method
-        ]
+        return [arguments for each in self.collections.values() for called, arguments in each.calls if called == method]

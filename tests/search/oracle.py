@@ -23,7 +23,7 @@ class Record:
     id: str
     vector: tuple[float, ...]
     document: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,9 @@ class Statement:
     shown: tuple[str, ...] = ()
 
     def sql(self, sources: Sequence[str]) -> str:
-        clauses = [f"SELECT _collection, id, score{''.join(f', {each}' for each in self.shown)} FROM {', '.join(sources)}"]
+        clauses = [
+            f"SELECT _collection, id, score{''.join(f', {each}' for each in self.shown)} FROM {', '.join(sources)}",
+        ]
         if self.where is not None:
             clauses.append(f"WHERE {self.where.sql}")
         clauses.append(f"RANK BY {self.rank.sql()}")
@@ -264,9 +266,7 @@ class Statement:
         leaves = list(leaves_of(self.rank))
         lists = [self._found(leaf, hits, space) for leaf, _ in leaves]
         found = [{hit.key: (place, value) for place, (value, hit) in enumerate(each)} for each in lists]
-        needed = [
-            keys for (leaf, fusion), keys in zip(leaves, found, strict=True) if not _is_optional(leaf, fusion)
-        ]
+        needed = [keys for (leaf, fusion), keys in zip(leaves, found, strict=True) if not _is_optional(leaf, fusion)]
         chosen = [
             hit for hit in hits if any(hit.key in keys for keys in found) and all(hit.key in keys for keys in needed)
         ]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from math import isfinite
+from collections.abc import Sequence
 from typing import Any
 
 import chromadb
@@ -17,267 +13,19 @@ from hypothesis import strategies as st
 import chromasql
 from search.double import DistributedCollection, DistributedProvider
 from search.double import Record as CloudRecord
-from search.oracle import (
-    Bm25,
-    Collection,
-    Filter,
-    Function,
-    Keep,
-    Knn,
-    Metadata,
-    Number,
-    Operation,
-    Record,
-    Rrf,
-    Statement,
-    disagreement,
-    leaves_of,
-)
-from three_valued import conditions, metadatas
+from search.oracle import Collection, Knn, Number, Operation, Record, Rrf, Statement, disagreement, leaves_of
+from search.strategies import Data, cloud, datasets, local, statements
 
 relaxed = settings(suppress_health_check=list(HealthCheck))
 pytestmark = pytest.mark.timeout(7200)
 
 STATEMENTS = 3
-WORDS = ("red", "Red", "fox", "foxes", "blue", "d'or", "été", "x")
-KEYS = ("a", "b")
+"""How many statements are asked of the same records."""
 
 
 @pytest.fixture(scope="module")
 def client() -> Any:
     return chromadb.EphemeralClient(settings=chromadb.Settings(anonymized_telemetry=False))
-
-
-# Data
-
-
-@dataclass(frozen=True)
-class Data:
-    collections: tuple[Collection, ...]
-    space: str
-    queries: tuple[tuple[float, ...], ...]
-
-
-@st.composite
-def datasets(draw: st.DrawFn, *, most: int = 5) -> Data:
-    """
-    Draw records in one or several collections.
-
-    One collection is filled in the order of the ids, so that Chroma's ties, by record order, are ours, by id.
-    """
-    space = draw(st.sampled_from(["l2", "ip", "cosine"]))
-    width = draw(st.integers(2, 3))
-    # Small whole vectors have exact distances and many ties; cosines are told apart instead.
-    source = random.Random(draw(st.integers(0, 10**6)))
-    vectors = (
-        st.builds(lambda: tuple(round(source.gauss(0, 1), 3) for _ in range(width)))
-        if space == "cosine"
-        else st.tuples(*[st.integers(-3, 3).map(float)] * width)
-    )
-    numbers = st.sampled_from([0, 1, 1.0, 2, 2.5, -1, -3, "3", True])
-    documents = st.one_of(st.none(), st.just(""), st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join))
-    records = st.builds(
-        lambda at, vector, document, metadata, number: Record(
-            f"r{at}", vector, document, metadata if number is None else {**metadata, "n": number}
-        ),
-        st.integers(0, 60),
-        vectors,
-        documents,
-        metadatas(KEYS),
-        st.one_of(st.none(), numbers),
-    )
-    count = draw(st.sampled_from([1, most]))
-    parts: list[dict[str, Record]] = [{} for _ in range(count)]
-    for record in draw(st.lists(records, max_size=30)):
-        parts[draw(st.integers(0, count - 1))].setdefault(record.id, record)
-    inserted = [sorted(part.values(), key=lambda each: each.id) if count == 1 else part.values() for part in parts]
-    collections = tuple(Collection(f"search-{at}", tuple(part)) for at, part in enumerate(inserted))
-    return Data(collections, space, tuple(draw(st.lists(vectors, min_size=2, max_size=3))))
-
-
-@contextmanager
-def local(client: Any, data: Data) -> Iterator[chromasql.Database]:
-    """Give the records in embedded Chroma."""
-    made = []
-    try:
-        for each in data.collections:
-            collection = client.create_collection(
-                each.name, embedding_function=None, configuration={"hnsw": {"space": data.space}}
-            )
-            made.append(collection)
-            if each.records:
-                collection.add(
-                    ids=[record.id for record in each.records],
-                    embeddings=[list(record.vector) for record in each.records],
-                    documents=[record.document for record in each.records],
-                    metadatas=[record.metadata or None for record in each.records],
-                )
-        yield chromasql.connect(client, dialect="local")
-    finally:
-        for collection in made:
-            # Deleting a collection alone leaves its array metadata behind in Chroma 1.5.9.
-            if collection.count():
-                collection.delete(ids=collection.get(include=[])["ids"])
-            client.delete_collection(collection.name)
-
-
-def cloud(data: Data, *, compacted: bool = True) -> DistributedProvider:
-    """Give the records in a distributed Chroma."""
-    return DistributedProvider(
-        *(
-            DistributedCollection(
-                each.name,
-                [CloudRecord(one.id, one.vector, one.document, one.metadata) for one in each.records],
-                space=data.space,
-                compacted=compacted,
-            )
-            for each in data.collections
-        )
-    )
-
-
-# Statements
-
-
-@st.composite
-def filters(draw: st.DrawFn) -> Filter:
-    """Draw a WHERE over metadata, ids, documents and numbers that distributed Chroma reads in a way of its own."""
-    condition = draw(conditions(KEYS))
-    forms = [Filter(condition.sql, lambda record: condition.truth(record.metadata) is True)]
-    word = draw(st.sampled_from(["re", "red", "ox", "été", " "]))
-    forms.append(Filter(f"document CONTAINS '{word}'", lambda one: one.document is not None and word in one.document))
-    forms.append(
-        Filter(f"document NOT CONTAINS '{word}'", lambda one: one.document is not None and word not in one.document)
-    )
-    forms.append(Filter("document REGEX 'x*'", lambda one: one.document is not None))
-    forms.append(Filter(r"document REGEX r'\bfox'", lambda one: "fox" in (one.document or "")))
-    forms.append(
-        Filter(r"document NOT REGEX r'^\b'", lambda one: one.document is not None and not one.document.strip())
-    )
-    bound = draw(st.sampled_from([-2, -1, 0, 1.5, 2]))
-    operator = draw(st.sampled_from(["<", "<=", ">", ">=", "="]))
-    forms.append(
-        Filter(f"n {operator} {bound}", lambda one: _compared(one.metadata.get("n"), operator, bound))
-    )
-    ids = tuple(f"r{draw(st.integers(0, 60))}" for _ in range(draw(st.integers(1, 12))))
-    forms.append(Filter(f"id IN ({', '.join(map(repr, ids))})", lambda one: one.id in ids))
-    forms.append(Filter(f"id NOT IN ({', '.join(map(repr, ids))})", lambda one: one.id not in ids))
-    first, second = draw(st.sampled_from(forms)), draw(st.sampled_from(forms))
-    match draw(st.sampled_from(["one", "one", "and", "or"])):
-        case "and":
-            return Filter(f"({first.sql}) AND ({second.sql})", lambda one: first.truth(one) and second.truth(one))
-        case "or":
-            return Filter(f"({first.sql}) OR ({second.sql})", lambda one: first.truth(one) or second.truth(one))
-        case _:
-            return first
-
-
-def _compared(value: Any, operator: str, bound: float) -> bool:
-    if type(value) not in (int, float):
-        return False
-    return {
-        "<": value < bound,
-        "<=": value <= bound,
-        ">": value > bound,
-        ">=": value >= bound,
-        "=": value == bound,
-    }[operator]
-
-
-limits = st.one_of(st.none(), st.none(), st.integers(1, 12))
-
-
-@st.composite
-def knn(draw: st.DrawFn, data: Data, *, fused: bool = False) -> Knn:
-    return Knn(
-        draw(st.sampled_from(data.queries)),
-        limit=draw(limits),
-        default=draw(st.sampled_from([None, None, 5.0, 1000.0])),
-        return_rank=None if fused else draw(st.sampled_from([None, None, True, False])),
-    )
-
-
-@st.composite
-def bm25(draw: st.DrawFn, *, fused: bool = False) -> Bm25:
-    return Bm25(
-        " ".join(draw(st.lists(st.sampled_from(WORDS), max_size=3))),
-        limit=draw(limits),
-        default=draw(st.sampled_from([None, None, 0.0])),
-        return_rank=None if fused else draw(st.sampled_from([None, True])),
-        k1=draw(st.sampled_from([1.2, 0.0, 2.0])),
-        b=draw(st.sampled_from([0.75, 0.0, 1.0])),
-    )
-
-
-@st.composite
-def fusions(draw: st.DrawFn, data: Data, *, pushed: bool) -> Rrf:
-    leaf = knn(data, fused=True) if pushed else st.one_of(knn(data, fused=True), bm25(fused=True))
-    ranks = tuple(draw(st.lists(leaf, min_size=1, max_size=2 if pushed else 3)))
-    weights = st.lists(st.sampled_from([0.5, 1.0, 2.0, 3.0]), min_size=len(ranks), max_size=len(ranks)).map(tuple)
-    require_all = draw(st.booleans())
-    return Rrf(
-        ranks,
-        k=draw(st.sampled_from([None, 1, 60, 20.5])),
-        weights=draw(st.one_of(st.none(), weights)),
-        normalize=draw(st.booleans()),
-        default=None if require_all else draw(st.sampled_from([None, None, 50.0])),
-        require_all=require_all,
-    )
-
-
-@st.composite
-def expressions(draw: st.DrawFn, data: Data, *, pushed: bool) -> Any:
-    """Draw a rank expression that has a leaf; with ``pushed`` one that the Search API can mostly compute."""
-    leaves = [knn(data), knn(data), fusions(data, pushed=pushed)] + ([] if pushed else [bm25()])
-    numbers = st.sampled_from([0, 0.5, -1, 2, 10]).map(Number)
-    others = numbers if pushed else st.one_of(numbers, st.just(Metadata("n")))
-    operators = "+-*" if pushed else "+-*/"
-    binary, unary = ("MIN", "MAX") if pushed else ("MIN", "MAX", "LEAST", "GREATEST", "COALESCE"), ("ABS", "EXP", "LOG")
-    found = draw(st.one_of(*leaves))
-    for _ in range(draw(st.integers(0, 3))):
-        other = draw(st.one_of(others, *leaves))
-        form = draw(st.sampled_from(["operation", "operation", "function", "unary"]))
-        left, right = (found, other) if draw(st.booleans()) else (other, found)
-        if form == "operation":
-            found = Operation(draw(st.sampled_from(operators)), left, right)
-        elif form == "function":
-            found = Function(draw(st.sampled_from(binary)), (left, right))
-        else:
-            found = Function(draw(st.sampled_from(unary[:1] if pushed else unary)), (found,))
-    return found
-
-
-@st.composite
-def keeps(draw: st.DrawFn) -> Keep:
-    columns = st.sampled_from(["score", "n", "a"])
-    return Keep(
-        tuple(draw(st.lists(st.sampled_from(["a", "b", "n", "_collection"]), min_size=1, max_size=2, unique=True))),
-        draw(st.integers(1, 3)),
-        tuple(draw(st.lists(st.tuples(columns, st.booleans()), max_size=2))),
-    )
-
-
-@st.composite
-def statements(draw: st.DrawFn, data: Data) -> tuple[Statement, list[Any]]:
-    """Draw a statement and return it with all that it ranks."""
-    pushed = draw(st.booleans())
-    statement = Statement(
-        draw(expressions(data, pushed=pushed)),
-        where=draw(st.one_of(st.none(), filters())),
-        keep=draw(st.one_of(st.none(), st.none(), keeps())),
-        limit=draw(st.one_of(st.none(), st.integers(1, 8))) if not pushed else draw(st.integers(1, 8)),
-        offset=draw(st.sampled_from([0, 0, 1, 4])),
-        shown=draw(st.sampled_from([(), ("document", "metadata"), ("metadata.n",)])),
-    )
-    ranked = statement.ranked(data.collections, data.space)
-    if draw(st.integers(0, 3)) == 0:
-        scores = sorted({score for _, score in ranked if score is not None and isfinite(score)} | {0.0})
-        between = [(low + high) / 2 for low, high in zip(scores, scores[1:], strict=False) if high - low > 1e-3]
-        statement = replace(statement, threshold=draw(st.sampled_from([*between, scores[0] - 1, scores[-1] + 1])))
-    return statement, ranked
-
-
-# The law
 
 
 def scale_of(statement: Statement) -> float:
@@ -321,3 +69,280 @@ def test_one_answer(client, draws):
             # With the audit trail the leaves are asked for apart.
             check(statement, ranked, data, there.execute(sql, explain_rows=True).rows, "leaves")
             check(statement, ranked, data, in_log.execute(sql).rows, "not yet compacted")
+
+
+@relaxed
+@given(st.data())
+def test_pages_cut_ties_by_id(draws):
+    """Where Chroma ranks the whole statement, pages still cut ties by id, though Chroma cuts them by record order."""
+    vectors = draws.draw(st.lists(st.sampled_from([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)]), max_size=14))
+    ids = draws.draw(st.permutations([f"r{at}" for at in range(len(vectors))]))
+    records = tuple(Record(one, vector) for one, vector in zip(ids, vectors, strict=True))
+    data = Data((Collection("search-0", records),), "l2", ((0.0, 0.0),))
+    queries = st.sampled_from([(0.0, 0.0), (2.0, 0.5)])
+    # The pool is larger than the collection, so that no tie is cut inside a KNN but where it is the whole rank.
+    knn = Knn(draws.draw(queries), limit=draws.draw(st.sampled_from([None, 3])))
+    scaled = Operation("*", Number(draws.draw(st.sampled_from([-1, 0, 2]))), Knn(draws.draw(queries)))
+    statement = Statement(
+        draws.draw(st.sampled_from([knn, scaled])),
+        limit=draws.draw(st.integers(1, 6)),
+        offset=draws.draw(st.integers(0, 6)),
+    )
+    provider = cloud(data)
+
+    result = chromasql.connect(provider, dialect="distributed").execute(statement.sql(["search-0"]))
+
+    assert result.plan.search == "whole"
+    expected = statement.page(statement.ranked(data.collections, "l2"))
+    assert [(row["id"], row["score"]) for row in result.rows] == [(hit.record.id, score) for hit, score in expected]
+
+
+# By example
+
+
+def one_collection(*records: CloudRecord, **options: Any) -> DistributedProvider:
+    return DistributedProvider(DistributedCollection("docs", records, **options))
+
+
+def ask(provider: DistributedProvider, sql: str, **options: Any) -> chromasql.ExecutionResult:
+    return chromasql.connect(provider, dialect="distributed").execute(sql, **options)
+
+
+def on_a_line(count: int, **keys: Any) -> list[CloudRecord]:
+    """Return records at 0, 1, 2, .. from the query [0]."""
+    return [CloudRecord(f"r{at:03}", [float(at)], f"document {at}", {"at": at, **keys}) for at in range(count)]
+
+
+def test_whole_is_one_call():
+    """A ranked statement over one collection is one payload, documents and all, where nothing is left to do here."""
+    provider = one_collection(*on_a_line(20))
+
+    result = ask(provider, "SELECT id, document, score FROM docs RANK BY KNN([0]) * 2 LIMIT 3 OFFSET 2")
+
+    assert [row["document"] for row in result.rows] == ["document 2", "document 3", "document 4"]
+    assert [method for method, _ in provider.collections["docs"].calls] == ["search"]
+
+
+def test_leaves_are_one_call():
+    """The leaves of a statement go to a collection in one call, five payloads at most."""
+    provider = one_collection(*on_a_line(20))
+    leaves = ", ".join(f"KNN([{at}])" for at in range(7))
+
+    result = ask(provider, f"SELECT id FROM docs RANK BY RRF({leaves}) LIMIT 3")
+
+    assert result.plan.search == "leaves"
+    assert [len(call["searches"]) for call in provider.sent("search")] == [5, 2]
+
+
+@pytest.mark.parametrize(
+    "clauses",
+    [
+        "RANK BY KNN([0]) ORDER BY at LIMIT 3",
+        "RANK BY KNN([0]) RERANK BY MMR LIMIT 3",
+        "RANK BY KNN([0]) LIMIT 3 WITH (per_collection = 5)",
+        "RANK BY KNN([0]) LIMIT 3 WITH (merge = RRF)",
+        "RANK BY KNN([0])",
+        "RANK BY KNN([0]) LIMIT 300",
+        "RANK BY LOG(KNN([0])) LIMIT 3",
+        "RANK BY EXP(KNN([0])) LIMIT 3",
+        "RANK BY 1 / KNN([0]) LIMIT 3",
+        "RANK BY KNN([0]) / 0 LIMIT 3",
+        "RANK BY KNN([0]) * 1e13 LIMIT 3",
+        "RANK BY KNN([0], default = 1e13) LIMIT 3",
+        "RANK BY KNN([0]) + metadata.at LIMIT 3",
+        "RANK BY COALESCE(KNN([0]), 1) LIMIT 3",
+        "RANK BY RRF(KNN([0]) * 0, KNN([1])) LIMIT 3",
+        "RANK BY RRF(KNN([0]), KNN([1]), weights = [0, 1]) LIMIT 3",
+        "RANK BY RRF(KNN([0]), KNN([1]), k = 100000) LIMIT 3",
+        "RANK BY RRF(KNN([0]), KNN([1]), default = -61) LIMIT 3",
+        "RANK BY KNN([0]) GROUP BY at KEEP 1 LIMIT 3 OFFSET 1",
+        "RANK BY KNN([0]) GROUP BY at KEEP 1 BY score DESC LIMIT 3",
+        "RANK BY KNN([0]) GROUP BY at KEEP 1 BY at LIMIT 3",
+        "WHERE at < 9 RANK BY KNN([0]) LIMIT 3 OFFSET 1",
+        "WHERE at < 9 RANK BY KNN([0]) * 2 LIMIT 3",
+        "WHERE at < 9 RANK BY KNN([0]) GROUP BY at KEEP 1 LIMIT 3",
+    ],
+)
+def test_not_whole(clauses):
+    """A statement whose page Chroma might give otherwise is ranked leaf by leaf, and fused here."""
+    result = ask(one_collection(*on_a_line(20)), f"SELECT id FROM docs {clauses}")
+
+    assert result.plan.search == "leaves"
+    assert result.rows
+
+
+def test_distance_of_a_scaled_rank():
+    """The distance is not the score, so a rank that is more than a KNN is not left to Chroma where it is shown."""
+    result = ask(one_collection(*on_a_line(5)), "SELECT distance, score FROM docs RANK BY KNN([1]) * 2 LIMIT 2")
+
+    assert result.plan.search == "leaves"
+    assert result.rows == [{"distance": 0.0, "score": 0.0}, {"distance": 1.0, "score": 2.0}]
+
+
+def test_filter_that_lets_through():
+    """Where a record that the filter only seemed to fit took a place in the page, the leaves are asked for."""
+    records = on_a_line(6)
+    records[0].metadata = {"at": [3, 4]}
+    provider = one_collection(*records)
+
+    result = ask(provider, "SELECT id FROM docs WHERE at < 4 RANK BY KNN([0]) LIMIT 2")
+
+    assert result.plan.search == "whole"
+    assert [row["id"] for row in result.rows] == ["r001", "r002"]
+    assert [payload["limit"]["limit"] for call in provider.sent("search") for payload in call["searches"]] == [3, 3, 12]
+
+
+def test_groups_that_differ_there():
+    """1 and 1.0 are one group here and two to Chroma, which then kept too many."""
+    records = on_a_line(4)
+    records[0].metadata, records[1].metadata = {"at": 1}, {"at": 1.0}
+
+    result = ask(one_collection(*records), "SELECT id, at FROM docs RANK BY KNN([0]) GROUP BY at KEEP 1 LIMIT 3")
+
+    assert result.plan.search == "whole"
+    assert result.rows == [{"id": "r000", "at": 1}, {"id": "r002", "at": 2}, {"id": "r003", "at": 3}]
+
+
+def test_scores_beyond_single_precision():
+    """A score that is too large for JSON does not come back from Chroma, and is computed here."""
+    records = [CloudRecord("near", [0.0]), CloudRecord("far", [1e19])]
+
+    result = ask(one_collection(*records), "SELECT id, score FROM docs RANK BY KNN([0]) * 10 LIMIT 2")
+
+    assert [row["score"] for row in result.rows] == [0.0, float("inf")]
+
+
+def test_selective_filter():
+    """A dense KNN finds what a filter leaves beyond the 300 records that a payload returns."""
+    records = on_a_line(700)
+    for record in records[650:]:
+        record.metadata = {"at": "far"}
+    for record in records[:650]:
+        record.metadata = {"at": ["far", "near"]}
+    provider = one_collection(*records)
+
+    result = ask(provider, "SELECT id FROM docs WHERE at = 'far' RANK BY KNN([0]) LIMIT 3")
+
+    assert [row["id"] for row in result.rows] == ["r650", "r651", "r652"]
+    assert [payload["limit"]["limit"] for call in provider.sent("search") for payload in call["searches"]] == [
+        4, 4, 16, 64, 256, 300,
+    ]  # fmt: skip
+
+
+def test_uri():
+    """The uri comes with the metadata, where Chroma keeps it, and what else it keeps there is not shown."""
+    provider = one_collection(CloudRecord("a", [0.0], metadata={"x": 1}, uri="file://a"), CloudRecord("b", [1.0]))
+
+    whole = ask(provider, "SELECT id, uri, metadata FROM docs RANK BY KNN([0]) LIMIT 2")
+    leaves = ask(provider, "SELECT id, uri, metadata FROM docs RANK BY KNN([0]) LIMIT 2", explain_rows=True)
+
+    expected = [{"id": "a", "uri": "file://a", "metadata": {"x": 1}}, {"id": "b", "uri": None, "metadata": {}}]
+    assert whole.rows == expected
+    assert [{name: row[name] for name in ("id", "uri", "metadata")} for row in leaves.rows] == expected
+
+
+def test_embedding():
+    """The embedding comes as plain numbers."""
+    result = ask(one_collection(*on_a_line(2)), "SELECT embedding FROM docs RANK BY KNN([0]) LIMIT 2")
+
+    assert result.rows == [{"embedding": [0.0]}, {"embedding": [1.0]}]
+
+
+def test_both_filters_in_one():
+    """A pattern goes by where_document to get and query, and beside the rest of the filter to search."""
+    provider = one_collection(*on_a_line(20))
+
+    result = ask(
+        provider,
+        "SELECT id FROM docs WHERE id != 'r001' AND document REGEX '[12]$' AND document REGEX 'm.n' "
+        "RANK BY KNN([0]) LIMIT 3",
+    )
+
+    assert [row["id"] for row in result.rows] == ["r002", "r011", "r012"]
+    (call,) = provider.sent("search")
+    assert call["searches"][0]["filter"] == {
+        "$and": [
+            {"#id": {"$ne": "r001"}},
+            {"$and": [{"#document": {"$regex": "[12]$"}}, {"#document": {"$regex": "m.n"}}]},
+        ],
+    }
+
+
+# Sparse vectors, which local Chroma does not have
+
+
+def sparse(**weights: float) -> dict[str, Any]:
+    indices = sorted(int(key[1:]) for key in weights)
+    return {"#type": "sparse_vector", "indices": indices, "values": [weights[f"_{index}"] for index in indices]}
+
+
+def with_sparse() -> DistributedProvider:
+    return one_collection(
+        CloudRecord("a", [0.0], metadata={"words": sparse(_1=1.0, _2=0.5)}),
+        CloudRecord("b", [1.0], metadata={"words": sparse(_2=1.0)}),
+        CloudRecord("c", [2.0], metadata={"words": sparse(_7=1.0)}),
+        CloudRecord("d", [3.0]),
+        sparse=["words"],
+    )
+
+
+def test_sparse():
+    """A sparse KNN scores by 1 - dot product, and finds what shares an index."""
+    result = ask(with_sparse(), "SELECT id, score FROM docs RANK BY KNN({1: 1, 2: 0.5}, key = words) LIMIT 5")
+
+    assert result.plan.search == "whole"
+    assert result.rows == [{"id": "a", "score": -0.25}, {"id": "b", "score": 0.5}]
+
+
+@pytest.mark.parametrize("explain_rows", [False, True])
+def test_dense_and_sparse(explain_rows):
+    """A fusion of a dense and a sparse ranking is the union of both, whoever fuses them."""
+    result = ask(
+        with_sparse(),
+        "SELECT id, score FROM docs RANK BY RRF(KNN([3]), KNN({2: 1}, key = words)) LIMIT 4",
+        explain_rows=explain_rows,
+    )
+
+    # By distance d c b a; by words b a.
+    expected = {"b": -1 / 62 - 1 / 60, "a": -1 / 63 - 1 / 61, "d": -1 / 60, "c": -1 / 61}
+    assert result.plan.search == "whole"
+    assert [row["id"] for row in result.rows] == list(expected)
+    assert [row["score"] for row in result.rows] == pytest.approx(list(expected.values()), rel=1e-5)
+
+
+def test_sparse_over_collections():
+    """Sparse rankings of several collections merge by score."""
+    first, second = with_sparse().collections["docs"], with_sparse().collections["docs"]
+    second.name, second.records[0].id = "more", "z"
+    provider = DistributedProvider(first, second)
+
+    result = ask(provider, "SELECT id, _collection FROM docs, more RANK BY KNN({1: 1}, key = words) LIMIT 2")
+
+    assert [(row["id"], row["_collection"]) for row in result.rows] == [("a", "docs"), ("z", "more")]
+
+
+def test_sparse_with_selective_filter():
+    """A sparse KNN that a filter leaves too little of is an error, since Chroma gives no way to find the rest."""
+    records = [CloudRecord(f"r{at}", metadata={"words": sparse(_1=1.0), "x": ["a", "b"]}) for at in range(400)]
+    provider = one_collection(*records, sparse=["words"])
+
+    with pytest.raises(chromasql.ChromaSQLExecutionError, match="of the 300 records nearest by words only 0 satisfy"):
+        ask(provider, "SELECT id FROM docs WHERE x = 'a' RANK BY KNN({1: 1}, key = words) LIMIT 5")
+
+
+def test_sparse_is_not_local(client):
+    """Local Chroma has no sparse index, and the error names what to do instead."""
+    client.create_collection("no-sparse", embedding_function=None).add(ids=["a"], embeddings=[[1.0]])
+
+    with pytest.raises(chromasql.ChromaSQLPlanningError, match="BM25"):
+        chromasql.connect(client).execute("SELECT id FROM `no-sparse` RANK BY KNN({1: 1}, key = words)")
+
+
+def test_too_many_sparse_candidates():
+    """More sparse candidates than a payload returns are refused before anything is sent."""
+    provider = with_sparse()
+
+    with pytest.raises(chromasql.ChromaSQLPlanningError, match="at most 300"):
+        ask(provider, "SELECT id FROM docs RANK BY KNN({1: 1}, key = words, limit = 301)")
+
+    assert not provider.sent("search")
