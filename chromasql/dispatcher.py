@@ -150,7 +150,8 @@ class Dispatcher:
         answer = await getattr(handle.collection, method)(**arguments)
         if before is not None:
             step.size = (step.size or 0) + handle.collection.bytes_received - before
-        check_answer(method, arguments, answer)
+        if not handle.checks:
+            check_answer(method, arguments, answer)
         if self._keep_raw:
             record.responses.append(answer)
         return answer

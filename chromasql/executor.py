@@ -427,8 +427,8 @@ class _Run:
         return [*ordered, *rows[rerank.candidates :]]
 
     def _query_vector(self, ranking: Ranking) -> list[float] | None:
-        """Return the vector of the only KNN, where it is the same for all collections."""
-        if len(ranking.leaves) > 1 or not isinstance(ranking.leaves[0], KnnLeaf):
+        """Return the vector of the KNN that is the whole rank, where it is the same for all collections."""
+        if not ranking.is_plain or not isinstance(ranking.leaves[0], KnnLeaf):
             return None
         vectors = [vectors[ranking.leaves[0]] for vectors in self._vectors.values()]
         return vectors[0] if vectors and all(vector == vectors[0] for vector in vectors) else None

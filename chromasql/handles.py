@@ -215,6 +215,7 @@ class Handle:
 
     What is known of it without asking is read when it is opened: ``space`` is its distance function, l2, cosine or ip;
     ``dimension`` the number of components of its vectors. Each is None where the collection is empty or does not say.
+    ``checks`` tells that the collection checks its answers itself, as our own adapters do that read them off the wire.
     """
 
     name: str
@@ -224,6 +225,7 @@ class Handle:
     space: str | None = field(default=None, init=False)
     dimension: int | None = field(default=None, init=False)
     embedding_function: OwnFunction | None = field(default=None, init=False)
+    checks: bool = field(default=False, init=False)
 
     def sparse_function(self, key: str) -> OwnFunction | None:
         """Return the embedding function of a sparse index, or None where the schema of the collection has none."""
@@ -236,6 +238,8 @@ class Handle:
         self.space = _space(configuration, _mapping(getattr(collection, "metadata", None)))
         self.dimension = _dimension(collection)
         self.embedding_function = _embedding_function(configuration, getattr(collection, "_embedding_function", None))
+        # Asked of its class: what wraps a collection and passes attributes on may change its answers.
+        self.checks = getattr(type(collection), "checks_answers", False) is True
 
     @property
     def facts(self) -> tuple[str | None, int | None, str | None]:

@@ -178,6 +178,10 @@ class VectorQuery:
 
     values: tuple[float, ...]
 
+    def __hash__(self) -> int:
+        # Leaves are keys of what each collection found, and hashing a long vector that often is most of the merge.
+        return hash(self.values[:8])
+
 
 @dataclass(frozen=True, slots=True)
 class SparseQuery:

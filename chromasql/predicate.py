@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, assert_never
 
 from chromasql.plan import AllOf, AnyOf, Column, Condition, Test
-from chromasql.regex import compile_regex, like_to_regex
+from chromasql.regex import compile_like, compile_regex
 from chromasql.rows import Row, reader
 
 __all__ = ["compile_condition", "kind_of"]
@@ -87,8 +87,8 @@ def _value_test(word: str, operand: Any) -> Callable[[Any], bool]:
             same = _value_test("=", operand)
             return lambda value: isinstance(value, list) and any(same(item) for item in value)
         case "like" | "ilike":
-            search = compile_regex(like_to_regex(operand, ignore_case=word == "ilike"))
-            return lambda value: isinstance(value, str) and search(value)
+            fits = compile_like(operand, ignore_case=word == "ilike")
+            return lambda value: isinstance(value, str) and fits(value)
         case "regex":
             search = compile_regex(operand)
             return lambda value: isinstance(value, str) and search(value)

@@ -22,7 +22,8 @@ class RerankRequest:
 
     ``rows`` are the candidates, best first, each with ``id``, ``_collection``, ``score``, ``distance`` and the
     parts that the strategy registered for. ``text`` is the text of the statement's first text query and ``vector``
-    the vector of its only KNN, or None. ``arguments`` are those of ``RERANK BY NAME(..)``, by lower-case name.
+    the vector of the KNN that is the whole rank, or None. ``arguments`` are those of ``RERANK BY NAME(..)``, by
+    lower-case name.
     """
 
     rows: Sequence[Mapping[str, Any]]

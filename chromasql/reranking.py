@@ -20,7 +20,7 @@ async def rerank_rows(
     rerank: RerankPlan, ranking: Ranking, rows: Sequence[Row], vector: list[float] | None
 ) -> list[Row]:
     """
-    Re-order rows, best first, by the strategy of RERANK BY; ``vector`` is that of the only KNN, or None.
+    Re-order rows, best first, by the strategy of RERANK BY; ``vector`` as in `RerankRequest`.
 
     Raises `ChromaSQLExecutionError` where the strategy fails.
     """

@@ -19,6 +19,12 @@ settings.register_profile("ci", max_examples=100, deadline=None)
 settings.register_profile("nightly", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the one flag that writes golden files and outputs in the docs anew."""
+    parser.addoption("--update-golden", action="store_true", help="write golden files and outputs in the docs anew")
+
+
 _PATIENCE = 600
 _SERVER_FIXTURES = {"chroma_server", "start_chroma_server"}
 

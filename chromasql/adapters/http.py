@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from ssl import SSLContext
 from types import NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from chromasql.errors import ChromaSQLError, describe_exception, near_names
@@ -108,6 +108,8 @@ class HttpCollection:
     until a record is added. Answers are the server's JSON, checked: ``get`` has a flat list per column,
     ``query`` a list per query vector; a column that was not included is None or missing.
     """
+
+    checks_answers: ClassVar[bool] = True
 
     name: str
     id: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import textwrap
@@ -16,7 +17,6 @@ import pytest
 from chromadb.config import Settings as ChromaSettings
 from engine.doubles import Hang, fill, others
 
-import _thread
 from chromasql import (
     ChromaSQLError,
     ChromaSQLExecutionError,
@@ -268,22 +268,22 @@ def test_timeout_of_the_blocking_face() -> None:
         database.execute(COUNT, timeout=0.01)
 
 
-def waits(thread: threading.Thread) -> bool:
+def waits(thread: int) -> bool:
     """Tell whether a thread waits for a result."""
-    assert thread.ident is not None
-    return sys._current_frames()[thread.ident].f_code.co_name == "wait"
+    return sys._current_frames()[thread].f_code.co_name == "wait"
 
 
 def test_interruption() -> None:
     """Whoever interrupts a blocking statement (Ctrl-C) cancels it, and can go on asking."""
     cancelled = threading.Event()
+    main = threading.get_ident()
 
     async def route(query: Any) -> Any:
         if query.limit is None:
             return ["docs"]
-        while not waits(threading.main_thread()):
+        while not waits(main):
             await asyncio.sleep(0)
-        _thread.interrupt_main()
+        signal.pthread_kill(main, signal.SIGINT)
         try:
             await asyncio.Event().wait()
         finally:

@@ -232,7 +232,7 @@ async def test_no_function_at_all(parts: Any) -> None:
 
 async def test_function_that_is_not_registered(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stored embedding function that this process does not know is an error of ours that names it."""
-    client.create_collection("docs", embedding_function=Letters()).add(ids=["1"], documents=["b"])
+    client.create_collection("docs", embedding_function=Letters(0.125)).add(ids=["1"], documents=["b"])
     database = connect_async(client)
     await database.execute("SELECT id FROM docs")  # chromadb itself builds the function when it opens
     from chromadb.utils import embedding_functions
@@ -382,7 +382,8 @@ async def test_wrong_number_of_vectors(parts: Any, vectors: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [ValueError("broken"), StopIteration(), TimeoutError(), KeyError("model"), ExceptionGroup("x", [OSError()])]
+    "fault",
+    [ValueError("broken"), StopIteration(), TimeoutError(), KeyError("model"), ExceptionGroup("x", [OSError()])],
 )
 async def test_an_embedder_that_raises(parts: Any, fault: Exception) -> None:
     """Whatever an embedder raises, blocking or not, is an error of ours that tells its kind."""

@@ -228,7 +228,9 @@ async def test_a_router_sees_the_bound_statement() -> None:
     assert query.where.value == ast.Literal("a")
 
 
-@pytest.mark.parametrize("names", ["notes", 5, {"notes": 1}, [5], [None], ["notes", b"tmp-1"], iter(["notes"])], ids=repr)
+@pytest.mark.parametrize(
+    "names", ["notes", 5, {"notes": 1}, [5], [None], ["notes", b"tmp-1"], iter(["notes"])], ids=repr
+)
 @MAKERS
 async def test_garbage_of_routers(make: Callable[[Any], Any], names: Any) -> None:
     """A router that returns anything but names is refused in words."""
@@ -236,7 +238,9 @@ async def test_garbage_of_routers(make: Callable[[Any], Any], names: Any) -> Non
         await asked("SELECT id FROM x", router=make(names))
 
 
-@pytest.mark.parametrize("fault", [ValueError("broken"), KeyError("tenant"), StopIteration(), TimeoutError(), TypeError()])
+@pytest.mark.parametrize(
+    "fault", [ValueError("broken"), KeyError("tenant"), StopIteration(), TimeoutError(), TypeError()]
+)
 async def test_faults_of_routers(fault: Exception) -> None:
     """Whatever a router raises is the cause of a routing error."""
 

@@ -121,7 +121,10 @@ class DistributedCollection:
         }
 
     def _found(
-        self, ids: Sequence[str] | None, where: Mapping[str, Any] | None, where_document: Mapping[str, Any] | None,
+        self,
+        ids: Sequence[str] | None,
+        where: Mapping[str, Any] | None,
+        where_document: Mapping[str, Any] | None,
     ) -> list[Record]:
         if where is not None:
             _refuse_regex(where)

@@ -413,7 +413,7 @@ def _sorted_by(rows: Sequence[tuple[Hit, float | None]], column: str, *, descend
 def kinds(value: Any) -> tuple[int, Any]:
     """Order boolean < number < string < list; NaN is after the numbers."""
     if isinstance(value, list):
-        return 4, [kinds(each) for each in value]
+        return 4, tuple(map(kinds, value))
     if isinstance(value, bool):
         return 0, value
     if isinstance(value, str):

@@ -65,7 +65,10 @@ def datasets(draw: st.DrawFn, *, most: int = 5) -> Data:
     documents = st.one_of(st.none(), st.just(""), st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join))
     records = st.builds(
         lambda at, vector, document, metadata, number: Record(
-            f"r{at}", vector, document, metadata if number is None else {**metadata, "n": number},
+            f"r{at}",
+            vector,
+            document,
+            metadata if number is None else {**metadata, "n": number},
         ),
         st.integers(0, 60),
         vectors,
@@ -89,7 +92,9 @@ def local(client: Any, data: Data) -> Iterator[chromasql.Database]:
     try:
         for each in data.collections:
             collection = client.create_collection(
-                each.name, embedding_function=None, configuration={"hnsw": {"space": data.space}},
+                each.name,
+                embedding_function=None,
+                configuration={"hnsw": {"space": data.space}},
             )
             made.append(collection)
             if each.records:

@@ -167,7 +167,9 @@ class Server:
 def server(chroma_server) -> Iterator[Server]:
     """Give a server that has a collection for each width of vector."""
     client = chromadb.HttpClient(
-        chroma_server.host, chroma_server.port, settings=chromadb.Settings(anonymized_telemetry=False),
+        chroma_server.host,
+        chroma_server.port,
+        settings=chromadb.Settings(anonymized_telemetry=False),
     )
     for width in WIDTHS:
         made = client.create_collection(f"wide-{width}", embedding_function=None)

@@ -332,10 +332,12 @@ def test_sparse_with_selective_filter():
 
 def test_sparse_is_not_local(client):
     """Local Chroma has no sparse index, and the error names what to do instead."""
-    client.create_collection("no-sparse", embedding_function=None).add(ids=["a"], embeddings=[[1.0]])
-
-    with pytest.raises(chromasql.ChromaSQLPlanningError, match="BM25"):
-        chromasql.connect(client).execute("SELECT id FROM `no-sparse` RANK BY KNN({1: 1}, key = words)")
+    client.create_collection("no-sparse", embedding_function=None)
+    try:
+        with pytest.raises(chromasql.ChromaSQLPlanningError, match="BM25"):
+            chromasql.connect(client).execute("SELECT id FROM `no-sparse` RANK BY KNN({1: 1}, key = words)")
+    finally:
+        client.delete_collection("no-sparse")
 
 
 def test_too_many_sparse_candidates():

@@ -1,0 +1,1 @@
+SELECT _collection, id FROM * EXCEPT (notes) LIMIT 3

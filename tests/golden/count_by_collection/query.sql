@@ -1,0 +1,1 @@
+SELECT _collection, COUNT(*) AS n FROM * GROUP BY _collection

@@ -1,0 +1,1 @@
+SELECT DISTINCT topic FROM papers, notes ORDER BY topic NULLS FIRST

@@ -1,0 +1,1 @@
+SELECT id FROM papers WHERE year > 2020 LIMTI 5

@@ -1,0 +1,1 @@
+SELECT id FROM papers WHERE distance < 0.3

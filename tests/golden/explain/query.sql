@@ -1,0 +1,1 @@
+EXPLAIN SELECT id FROM papers, notes WHERE year > 2020 USING EMBEDDING (TEXT 'graph') LIMIT 2

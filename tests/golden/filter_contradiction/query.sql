@@ -1,0 +1,1 @@
+SELECT id FROM papers WHERE id = 'p1' AND id = 'p2'

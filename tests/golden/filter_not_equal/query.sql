@@ -1,0 +1,1 @@
+SELECT id, topic FROM papers WHERE topic != 'db'

@@ -1,0 +1,1 @@
+SELECT id FROM papers, notes WHERE topic IS NULL

@@ -1,0 +1,1 @@
+SELECT id, distance, document FROM papers, notes USING EMBEDDING (VECTOR [1, 0]) TOPK 3
