@@ -262,9 +262,9 @@ class _Binder:
                 return _sparse_vector(value, slot, span)
             values = _listed(value)
             if values is not None:
-                if slot.sparse and slot.items is _NUMBER and _are_plain_numbers(values):
-                    return ast.Vector(tuple(map(float, values)), span=span)
-                return _array(values, slot, span)
+                return (
+                    _vector(values, slot, span) if slot.items is _NUMBER and slot.sparse else _array(values, slot, span)
+                )
             return ast.Literal(_fitting(value, slot), span=span)
         except _MismatchError as mismatch:
             raise ChromaSQLPlanningError(
@@ -283,6 +283,13 @@ def _listed(value: Any) -> Sequence[Any] | None:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
         return value
     return None
+
+
+def _vector(values: Sequence[Any], slot: _Slot, span: Span) -> ast.Vector:
+    if _are_plain_numbers(values):
+        return ast.Vector(tuple(map(float, values)), span=span)
+    numbers = (item.value for item in _array(values, slot, span).items if isinstance(item, ast.Literal))
+    return ast.Vector(tuple(float(number) for number in numbers if number is not None), span=span)
 
 
 def _are_plain_numbers(values: Sequence[Any]) -> bool:
