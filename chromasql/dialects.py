@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -12,6 +13,7 @@ from chromasql.planner.dialect import DISTRIBUTED, LOCAL, Dialect
 __all__ = ["detect_dialect", "known_dialect", "remember_dialect"]
 
 _known: WeakKeyDictionary[Any, Dialect] = WeakKeyDictionary()
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakKeyDictionary[Any, asyncio.Lock]] = WeakKeyDictionary()
 
 
 def known_dialect(owner: Any) -> Dialect | None:
@@ -41,11 +43,20 @@ async def detect_dialect(collection: Any) -> Dialect:
     if not callable(search):
         return LOCAL
     client = getattr(collection, "_client", None) or getattr(collection, "_server", None) or collection
-    known = known_dialect(client)
-    if known is None:
-        known = DISTRIBUTED if await _has_search(search) else LOCAL
-        remember_dialect(client, known)
-    return known
+    async with _turn(client):
+        known = known_dialect(client)
+        if known is None:
+            known = DISTRIBUTED if await _has_search(search) else LOCAL
+            remember_dialect(client, known)
+        return known
+
+
+def _turn(client: Any) -> asyncio.Lock:
+    """Return what lets one caller of this loop after the other ask a client, so that it is asked once."""
+    try:
+        return _turns.setdefault(asyncio.get_running_loop(), WeakKeyDictionary()).setdefault(client, asyncio.Lock())
+    except TypeError:
+        return asyncio.Lock()
 
 
 async def _has_search(search: Any) -> bool:

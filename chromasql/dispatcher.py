@@ -150,7 +150,7 @@ class Dispatcher:
         answer = await getattr(handle.collection, method)(**arguments)
         if before is not None:
             step.size = (step.size or 0) + handle.collection.bytes_received - before
-        if not handle.checks:
+        if method == "search" or not handle.checks:
             check_answer(method, arguments, answer)
         if self._keep_raw:
             record.responses.append(answer)
@@ -199,10 +199,13 @@ class Dispatcher:
         record = self._records.setdefault(handle.name, _Record())
         try:
             value = await self.off_loop(partial(work, handle))
-        except CallFailed as failed:
+        except (ChromaSQLError, HandleChanged):
+            raise
+        except Exception as error:  # noqa: BLE001 - its answer may hold what nobody can read
+            cause = error.cause if isinstance(error, CallFailed) else error
             record.status = "failed"
-            record.error = Failure(handle.name, type(failed.cause).__name__, describe_exception(failed.cause))
-            raise self.failed("a collection failed, so the stream ends") from failed.cause
+            record.error = Failure(handle.name, type(cause).__name__, describe_exception(cause))
+            raise self.failed("a collection failed, so the stream ends") from cause
         record.status = "ok"
         return value
 

@@ -215,7 +215,7 @@ class Handle:
 
     What is known of it without asking is read when it is opened: ``space`` is its distance function, l2, cosine or ip;
     ``dimension`` the number of components of its vectors. Each is None where the collection is empty or does not say.
-    ``checks`` tells that the collection checks its answers itself, as our own adapters do that read them off the wire.
+    ``checks`` tells that the collection checks its answers to ``get``, ``query`` and ``count`` itself.
     """
 
     name: str

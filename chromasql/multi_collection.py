@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -30,7 +31,7 @@ from chromasql.executor import analyzed, explained, run_plan, stream_plan
 from chromasql.handles import cancel_all
 from chromasql.parser import parse, parse_script
 from chromasql.plan import DescribePlan, QueryPlan, ShowPlan, StatementPlan
-from chromasql.planner import LOCAL, Dialect, Settings, dialect_named, place_plan, plan_statement
+from chromasql.planner import LOCAL, Dialect, Settings, dialect_named, place_plan, plan_bound
 from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, EmbedFunction, RouteFunction
 from chromasql.regex import compile_regex, like_to_regex
 from chromasql.result import ExecutionResult
@@ -46,6 +47,9 @@ Parameters = Mapping[str, Any] | Sequence[Any] | None
 
 DEFAULT_CONCURRENCY = 8
 """How many collections are asked at once where neither the caller nor the provider says."""
+
+# How many plans an engine keeps of statements without parameters.
+_KEPT_PLANS = 256
 
 # How many collections are asked for the dialect at once, and the part of the time that this may take.
 _PROBED = 3
@@ -124,6 +128,7 @@ class Engine:
         self._concurrency = max_concurrency
         self._keep_raw = keep_raw
         self._cache = VectorCache()
+        self._plans: OrderedDict[tuple[int, Settings], tuple[ast.Statement, StatementPlan]] = OrderedDict()
         self._dialect = None if dialect is None else dialect_named(dialect)
 
     async def execute(
@@ -159,10 +164,31 @@ class Engine:
     ) -> tuple[StatementPlan, Dispatcher]:
         """Bind, plan, route and place a statement."""
         settings = self._settings if seconds is None else dataclasses.replace(self._settings, timeout=seconds)
-        bound = bind_parameters(parsed, params)
-        plan = plan_statement(bound, settings=settings)
+        bound, plan = self._planned(parsed, params, settings)
         dispatcher = self._dispatcher(plan, bound, settings)
         return await self._placed(bound, plan, dispatcher), dispatcher
+
+    def _planned(
+        self, parsed: ast.Statement, params: Parameters, settings: Settings
+    ) -> tuple[ast.Statement, StatementPlan]:
+        """Return a statement with its parameters bound, and its plan; one without parameters is planned once."""
+        if params:
+            bound = bind_parameters(parsed, params)
+            return bound, plan_bound(bound, settings=settings)
+        # By identity: the parser gives the same tree for the same text, and the tree that is kept keeps its id.
+        key = id(parsed), settings
+        known = self._plans.get(key)
+        if known is not None:
+            self._plans.move_to_end(key)
+            return known
+        bind_parameters(parsed, params)
+        known = parsed, plan_bound(parsed, settings=settings)
+        # What a strategy reads of the rows is in the plan, and another one may be registered under its name.
+        if not (isinstance(known[1], QueryPlan) and known[1].rerank is not None):
+            self._plans[key] = known
+            if len(self._plans) > _KEPT_PLANS:
+                self._plans.popitem(last=False)
+        return known
 
     async def stream(
         self,

@@ -18,7 +18,9 @@ _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _CLASSES = {
     "d": r"\p{Nd}",
     "s": r"\t\n\v\f\r \x{85}\p{Z}",
-    "w": r"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200c}\x{200d}",
+    # The last ranges are the symbols that Unicode counts as letters: circled, squared and negative ones.
+    "w": r"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200c}\x{200d}"
+    r"\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189}",
 }
 _TOKEN = re.compile(r"\\(?:[pP]\{[^}]*\}|[\s\S])|\[:\^?\w+:\]|\[\^?\]?|\]|&&|--|~~|[\s\S]")
 
@@ -66,7 +68,8 @@ class _Folding(dict[int, str]):
         return folded
 
 
-_FOLDING = _Folding()
+# What Unicode 15.1 added and Python may not know yet.
+_FOLDING = _Folding({0x1FD3: "\u0390", 0x1FE3: "\u03b0", 0xFB05: "\ufb06"})
 
 
 def equal_to_regex(text: str) -> str:

@@ -273,9 +273,7 @@ class Between(_Negatable):
         return conjunction([compare(">=", value, plain(self.low)), compare("<=", value, plain(self.high))])
 
     def sql(self, writer: Writer) -> str:
-        return (
-            f"{self.column} {self.not_}BETWEEN {writer.value(self.low)} AND {writer.value(self.high)}"
-        )
+        return f"{self.column} {self.not_}BETWEEN {writer.value(self.low)} AND {writer.value(self.high)}"
 
 
 @dataclass(frozen=True)
@@ -369,9 +367,7 @@ def fold(text: str) -> str:
 
 
 def _fold_one(character: str) -> str:
-    return next(
-        (each for each in (character.casefold(), character.lower()) if len(each) == 1), character
-    )
+    return next((each for each in (character.casefold(), character.lower()) if len(each) == 1), character)
 
 
 @dataclass(frozen=True)
@@ -536,9 +532,7 @@ def distance(space: str, query: Sequence[float], vector: Sequence[float]) -> flo
 
 
 def _rankings(statement: Statement, collections: Sequence[Collection]) -> list[list[Hit]]:
-    pool = statement.topk or (
-        100 if statement.limit is None else max(1, statement.limit + (statement.offset or 0))
-    )
+    pool = statement.topk or (100 if statement.limit is None else max(1, statement.limit + (statement.offset or 0)))
     each = statement.per_collection or pool
     rankings = [
         [_nearest(statement, vector, place, collection, each) for place, collection in enumerate(collections)]
@@ -556,7 +550,7 @@ def _rankings(statement: Statement, collections: Sequence[Collection]) -> list[l
 def _nearest(
     statement: Statement, vector: Sequence[float], place: int, collection: Collection, count: int
 ) -> list[Hit]:
-    hits = [hit for hit in _matching(statement, [collection])]
+    hits = _matching(statement, [collection])
     for hit in hits:
         hit.place = place
         hit.distance = hit.score = distance(collection.space, vector, hit.record.vector)
@@ -623,4 +617,3 @@ def same_set(got: Iterable[dict[str, Any]], expected: Iterable[dict[str, Any]]) 
         return sorted(rows, key=lambda row: (row["id"], row["_collection"]))
 
     return agree(ordered(got), ordered(expected))
-

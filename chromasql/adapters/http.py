@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import io
 import math
+import operator
 import time
 from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
@@ -158,7 +159,7 @@ class HttpCollection:
         answer = await self._post(
             "query",
             {
-                "query_embeddings": query_embeddings,
+                "query_embeddings": self._server.encoded(query_embeddings),
                 "n_results": n_results,
                 "where": where,
                 "where_document": where_document,
@@ -338,7 +339,7 @@ class HttpProvider:
         return HttpCollection(name=name, id=identity, _server=self._server, **known)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class _Server:
     """The connections to one database on one server; the only place that speaks HTTP."""
 
@@ -349,6 +350,8 @@ class _Server:
     connections: int
     timeout: float
     closed: bool = False
+    # The vectors that were encoded last: a wave sends the same ones to every collection.
+    last: tuple[list[list[Any]], Any] | None = field(default=None, repr=False)
     # A session holds its loop, so a weak key would never go: those of closed loops are dropped instead.
     sessions: dict[asyncio.AbstractEventLoop, ClientSession] = field(default_factory=dict)
 
@@ -397,6 +400,20 @@ class _Server:
             else:
                 # Not awaited: the thread of that loop may be the one that waits for us.
                 asyncio.run_coroutine_threadsafe(session.close(), loop)
+
+    def encoded(self, vectors: Any) -> Any:
+        """Return vectors as JSON if they hold the very numbers that were encoded last, or can be; else themselves."""
+        import orjson
+
+        if type(vectors) is not list or any(type(each) is not list for each in vectors):
+            return vectors
+        if self.last is None or not _same_numbers(self.last[0], vectors):
+            try:
+                # Copies, as the caller may change a list before the next call.
+                self.last = [list(each) for each in vectors], orjson.Fragment(orjson.dumps(vectors))
+            except TypeError:
+                return vectors
+        return self.last[1]
 
     def misshapen(self, problem: str) -> HttpResponseError:
         """Return the error for an answer that is not one of Chroma's."""
@@ -585,6 +602,13 @@ def _find_misfit(ids: Any, columns: Mapping[str, Any]) -> str | None:
         if name == "embeddings" and not all(each is None or _holds(each, _NUMBERS) for each in column):
             return "an embedding is not a list of numbers"
     return None
+
+
+def _same_numbers(known: list[list[Any]], vectors: list[list[Any]]) -> bool:
+    """Whether these are vectors of the same objects; numbers that are merely equal, as 1 and True, do not count."""
+    return list(map(len, known)) == list(map(len, vectors)) and all(
+        all(map(operator.is_, *pair)) for pair in zip(known, vectors, strict=True)
+    )
 
 
 def _holds(value: Any, kinds: Collection[type]) -> bool:

@@ -71,6 +71,24 @@ RANK BY RRF(KNN('compare two texts line by line'), BM25('diff differences lines'
 LIMIT 5""",
     ),
     Stop(
+        "Grouped: the best text of each package, and the best of those",
+        """\
+SELECT package, id, score
+FROM stdlib-*
+RANK BY KNN('open a file and read its lines', limit = 200)
+GROUP BY package KEEP 1
+LIMIT 5""",
+    ),
+    Stop(
+        "Diverse: near the question, but not near each other (maximal marginal relevance)",
+        """\
+SELECT id, distance, document
+FROM stdlib-*
+RANK BY KNN('stop a running task or thread')
+RERANK BY MMR(lambda = 0.5)
+LIMIT 5""",
+    ),
+    Stop(
         "Two wordings of one question, the lists of all collections fused by reciprocal rank",
         """\
 SELECT id, score, document

@@ -48,7 +48,7 @@ def _ranked(plan: QueryPlan, collections: int) -> Fetch:
         last=_sorted(shown - order - score - first),
         reason=f"of {candidates} candidates only the winners are shown",
     )
-    at_once = collections * _ANSWER + candidates * _weight(everything - first)
+    at_once = (0.0 if first else collections * _ANSWER) + candidates * _weight(everything - first)
     if everything == first or at_once <= _late_cost(plan, late, collections):
         return Fetch(_sorted(everything), reason=f"{candidates} candidates are few for another round trip")
     return late

@@ -43,7 +43,7 @@ from chromasql.planner.searching import plan_search
 from chromasql.planner.settings import Settings, with_options
 from chromasql.rerank import known_strategies, strategy_named
 
-__all__ = ["build_plan", "place_plan", "plan_statement"]
+__all__ = ["build_plan", "place_plan", "plan_bound", "plan_statement"]
 
 _DEFAULT_POOL = 100
 _DEFAULT_RERANKED = 50
@@ -57,7 +57,11 @@ def plan_statement(
     settings: Settings | None = None,
 ) -> StatementPlan:
     """Plan any statement; see `build_plan`."""
-    bound = bind_parameters(statement, params)
+    return plan_bound(bind_parameters(statement, params), settings=settings)
+
+
+def plan_bound(bound: ast.Statement, *, settings: Settings | None = None) -> StatementPlan:
+    """Plan a statement that has no parameters, or none any more."""
     try:
         match bound:
             case ast.Query():

@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import concurrency, data, engine, fanout, langchain, report, startup, stream
+from tests.benchmarks import concurrency, engine, fanout, langchain, records, report, startup, stream, weighing
 from tests.conftest import ChromaServer
 
 _DOCS = Path(__file__).parents[2] / "docs"
-_BIG, _SMALL = data.Shape("big", 37, 1_000), data.Shape("small", 370, 100)
-_QUICK = data.Shape("big", 4, 250), data.Shape("small", 8, 20)
-_SERVED = {"fanout", "concurrency", "langchain"}
+_BIG, _SMALL = records.Shape("big", 37, 1_000), records.Shape("small", 370, 100)
+_QUICK = records.Shape("big", 4, 250), records.Shape("small", 8, 20)
+_SERVED = {"fanout", "weighing", "concurrency", "langchain"}
 
 
 def main() -> None:
@@ -29,9 +30,11 @@ def main() -> None:
         for name, section in _sections(options, Path(scratch), bool(_SERVED & {*wanted})).items():
             if name in wanted:
                 print(f"{name} ..", flush=True)
+                load = os.getloadavg()[0]
                 found = section()
                 if found is not None:
                     figures[name] = found
+                    figures.setdefault("loads", {})[name] = load
     figures["machine"] = report.machine()
     options.output.mkdir(parents=True, exist_ok=True)
     figures_file.write_text(json.dumps(figures, indent=1) + "\n")
@@ -40,7 +43,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    sections = ("fanout", "engine", "startup", "stream", "concurrency", "langchain", "report")
+    sections = ("fanout", "weighing", "engine", "startup", "stream", "concurrency", "langchain", "report")
     parser.add_argument("sections", nargs="*", metavar="section", help=f"any of {', '.join(sections)}; default: all")
     parser.add_argument("--rounds", type=int, default=31, help="how often each contender runs")
     parser.add_argument("--quick", action="store_true", help="a few small collections, to try the command itself")
@@ -58,25 +61,31 @@ def _options() -> argparse.Namespace:
 def _sections(options: argparse.Namespace, scratch: Path, served: bool) -> dict[str, Callable[[], Any]]:
     shapes = list(_QUICK) if options.quick else [_BIG, _SMALL]
     rounds = options.rounds
-    folder = (options.data or scratch) / "embedded"
+    folders = {shape: (options.data or scratch) / shape.stem for shape in shapes}
     if served:
-        data.build(folder, shapes)
+        for shape, folder in folders.items():
+            records.build(folder, shape)
 
-    def with_server(measure: Callable[..., Any], *rest: Any) -> Any:
-        server = ChromaServer(data.copy_for_server(folder)).start()
+    def with_server(shape: records.Shape, measure: Callable[..., Any], *rest: Any) -> Any:
+        server = ChromaServer(records.copy_for_server(folders[shape])).start()
         try:
             return asyncio.run(measure(server.url, *rest))
         finally:
             server.kill()
 
+    def fan_out() -> dict[str, Any]:
+        parts = [with_server(shape, fanout.measure, folders[shape], shape, rounds) for shape in shapes]
+        return {"workloads": [each for part in parts for each in part["workloads"]], "pattern": parts[0]["pattern"]}
+
     million = 20_000 if options.quick else 1_000_000
     return {
-        "fanout": lambda: with_server(fanout.measure, folder, shapes, rounds),
+        "fanout": fan_out,
+        "weighing": lambda: with_server(shapes[0], weighing.measure, folders[shapes[0]], shapes[0], rounds),
         "engine": lambda: asyncio.run(engine.measure(rounds)),
         "startup": lambda: startup.measure(rounds, options.peer),
         "stream": lambda: stream.measure(million),
-        "concurrency": lambda: with_server(concurrency.measure, shapes[0]),
-        "langchain": lambda: with_server(langchain.measure, shapes[0], rounds),
+        "concurrency": lambda: with_server(shapes[0], concurrency.measure, shapes[0], min(rounds, 3)),
+        "langchain": lambda: with_server(shapes[0], langchain.measure, shapes[0], rounds),
     }
 
 

@@ -9,16 +9,15 @@ from functools import partial
 from typing import Any
 
 from tests.benchmarks import by_hand
-from tests.benchmarks.data import Shape, query_vector
 from tests.benchmarks.fanout import Router
+from tests.benchmarks.records import Shape, query_vector
 from tests.benchmarks.timing import alternate
 
 _STATEMENTS = 100
-_ROUNDS = 3
 _SQL = "SELECT id, document, metadata, distance FROM docs USING EMBEDDING (VECTOR :vector) LIMIT 10"
 
 
-async def measure(url: str, shape: Shape) -> dict[str, Any]:
+async def measure(url: str, shape: Shape, rounds: int) -> dict[str, Any]:
     """Return what the statements cost all at once and one after the other."""
     import chromadb
 
@@ -41,7 +40,7 @@ async def measure(url: str, shape: Shape) -> dict[str, Any]:
         one["by hand"] = partial(_by_hand, collections)
         contenders = {f"{name}, at once": partial(_at_once, run, vectors) for name, run in one.items()}
         contenders |= {f"{name}, in turn": partial(_in_turn, run, vectors) for name, run in one.items()}
-        costs = await alternate(contenders, _ROUNDS, warm_up=1)
+        costs = await alternate(contenders, rounds, warm_up=0, seconds=90.0)
     return {"statements": _STATEMENTS, "costs": {name: vars(cost) for name, cost in costs.items()}}
 
 

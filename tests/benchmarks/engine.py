@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from tests.benchmarks.data import query_vector
+from tests.benchmarks.records import query_vector
 from tests.benchmarks.timing import alternate, profile
 
 _SQL = "SELECT id, document, metadata, distance FROM docs-* USING EMBEDDING (VECTOR :vector) LIMIT :limit"

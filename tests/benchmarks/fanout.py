@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import by_hand
-from tests.benchmarks.data import Shape, query_vector
+from tests.benchmarks.records import Shape, query_vector
 from tests.benchmarks.timing import Contender, Cost, alternate, call, profile
 
 EMBEDDING_SECONDS = 0.005
@@ -48,9 +48,7 @@ _SHOWN = "SELECT id, document, metadata, distance"
 _NEAREST = "FROM docs USING EMBEDDING (VECTOR :vector)"
 
 WORKLOADS = (
-    Workload(
-        "top 10 of all 37, document and metadata", f"{_SHOWN} {_NEAREST} LIMIT 10", 10, 10, (0.40, 1.00, 0.95)
-    ),
+    Workload("top 10 of all 37, document and metadata", f"{_SHOWN} {_NEAREST} LIMIT 10", 10, 10, (0.40, 1.00, 0.95)),
     Workload(
         "top 10, 50 candidates per collection",
         f"{_SHOWN} {_NEAREST} LIMIT 10 WITH (per_collection = 50)",
@@ -67,9 +65,7 @@ WORKLOADS = (
         (0.40, 0.80, 0.45),
         include=(*_INCLUDE, "embeddings"),
     ),
-    Workload(
-        "routed to 2 collections, top 10", f"{_SHOWN} {_NEAREST} LIMIT 10", 10, 10, (0.70, 1.10, 1.05), routed=2
-    ),
+    Workload("routed to 2 collections, top 10", f"{_SHOWN} {_NEAREST} LIMIT 10", 10, 10, (0.70, 1.10, 1.05), routed=2),
     Workload(
         "TEXT with an embedder of 5 ms",
         f"{_SHOWN} FROM docs USING EMBEDDING (TEXT :text) LIMIT 10",
@@ -135,14 +131,17 @@ class Texts:
         return self._vector
 
 
-async def measure(url: str, folder: Path, shapes: Sequence[Shape], rounds: int) -> dict[str, Any]:
-    """Run all workloads and return their figures; raise where the contenders disagree about the answer."""
+async def measure(url: str, folder: Path, shape: Shape, rounds: int) -> dict[str, Any]:
+    """Run the workloads of a shape and return their figures; raise where the contenders disagree about the answer."""
     vector = query_vector()
     async with AsyncExitStack() as stack:
-        served = await _Served.opened(stack, url, shapes, vector)
-        embedded = _Embedded(stack, folder, shapes, vector)
+        served = await _Served.opened(stack, url, shape, vector)
+        embedded = _Embedded(stack, folder, shape, vector)
         figures = []
         for workload in WORKLOADS:
+            if workload.shape != shape.stem:
+                continue
+            print(f"  {workload.title}", flush=True)
             over_server, agreed = await _compared(served.contenders(workload), rounds)
             inside, agreed_inside = await _compared(embedded.contenders(workload), rounds)
             figures.append(
@@ -155,38 +154,38 @@ async def measure(url: str, folder: Path, shapes: Sequence[Shape], rounds: int) 
                     "misses": await _explained(workload, over_server, inside, served, embedded),
                 }
             )
-        pattern, _ = await _compared(served.contenders(_PATTERN), rounds)
-        return {"workloads": figures, "pattern": pattern}
+        if shape.stem != _PATTERN.shape:
+            return {"workloads": figures}
+        pattern = await alternate({"address": served.statement("address", _PATTERN)}, rounds)
+        return {"workloads": figures, "pattern": vars(pattern["address"])}
 
 
 class _Served:
     """The contenders over a server."""
 
-    def __init__(self, names: dict[str, list[str]], vector: list[float]) -> None:
+    def __init__(self, names: list[str], vector: list[float]) -> None:
         self._names = names
         self._vector = vector
         self._texts = Texts(vector)
-        self._collections: dict[str, list[Any]] = {}
+        self._collections: list[Any] = []
         self._databases: dict[str, Any] = {}
-        self._floors: dict[str, by_hand.Floor] = {}
         self._router = Router()
 
     @classmethod
-    async def opened(cls, stack: AsyncExitStack, url: str, shapes: Sequence[Shape], vector: list[float]) -> _Served:
+    async def opened(cls, stack: AsyncExitStack, url: str, shape: Shape, vector: list[float]) -> _Served:
         import aiohttp
         import chromadb
 
         import chromasql
 
-        self = cls({shape.stem: shape.names for shape in shapes}, vector)
+        self = cls(shape.names, vector)
         host, port = url.removeprefix("http://").split(":")
         client = await chromadb.AsyncHttpClient(host, int(port))
         session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=8), auto_decompress=False)
         )
-        for stem, names in self._names.items():
-            self._collections[stem] = [await client.get_collection(name, embedding_function=None) for name in names]
-            self._floors[stem] = by_hand.Floor(session, url, self._collections[stem])
+        self._collections = [await client.get_collection(name, embedding_function=None) for name in shape.names]
+        self._floor = by_hand.Floor(session, url, self._collections)
         for name, source in (("address", url), ("client", client)):
             self._databases[name] = await stack.enter_async_context(
                 chromasql.connect_async(source, router=self._router, embed_fn=self._texts.embed)
@@ -196,16 +195,14 @@ class _Served:
     def contenders(self, workload: Workload) -> dict[str, Contender]:
         found = {"by hand": self._by_hand(workload)}
         found |= {name: self.statement(name, workload) for name in self._databases}
-        if workload.kind == "nearest":
-            floor = self._floors[workload.shape] if workload.routed is None else None
-            if floor is not None and not workload.text:
-                found["floor"] = partial(floor.nearest, self._vector, workload.count)
+        if workload.kind == "nearest" and workload.routed is None and not workload.text:
+            found["floor"] = partial(self._floor.nearest, self._vector, workload.count)
         return found
 
     def statement(self, name: str, workload: Workload) -> Callable[[], Awaitable[Any]]:
         """Return a function that runs the statement of a workload."""
         database = self._databases[name]
-        names = None if "*" in workload.sql else self._names[workload.shape][: workload.routed]
+        names = None if "*" in workload.sql else self._names[: workload.routed]
 
         async def run() -> Any:
             self._router.names = names
@@ -214,7 +211,7 @@ class _Served:
         return run
 
     def _by_hand(self, workload: Workload) -> Contender:
-        collections = self._collections[workload.shape][: workload.routed]
+        collections = self._collections[: workload.routed]
         match workload.kind:
             case "sorted":
                 return partial(by_hand.sorted_by_id, collections, _WHERE, workload.limit)
@@ -232,21 +229,18 @@ class _Served:
 class _Embedded:
     """The contenders in this process; ChromaSQL through its blocking face, as the code by hand blocks too."""
 
-    def __init__(self, stack: AsyncExitStack, folder: Path, shapes: Sequence[Shape], vector: list[float]) -> None:
+    def __init__(self, stack: AsyncExitStack, folder: Path, shape: Shape, vector: list[float]) -> None:
         import chromadb
 
         import chromasql
 
-        self._names = {shape.stem: shape.names for shape in shapes}
+        self._names = shape.names
         self._vector = vector
         self._texts = Texts(vector)
         self._router = Router()
         client = chromadb.PersistentClient(folder)
         stack.callback(client.close)
-        self._collections = {
-            stem: [client.get_collection(name, embedding_function=None) for name in names]
-            for stem, names in self._names.items()
-        }
+        self._collections = [client.get_collection(name, embedding_function=None) for name in shape.names]
         self._pool = stack.enter_context(ThreadPoolExecutor(4))
         options: dict[str, Any] = {"router": self._router, "embed_fn": self._texts.embed_blocking}
         self._database = stack.enter_context(chromasql.connect(client, **options))
@@ -264,11 +258,11 @@ class _Embedded:
         return partial(self._execute, self._async_database, workload)
 
     def _execute(self, database: Any, workload: Workload) -> Any:
-        self._router.names = self._names[workload.shape][: workload.routed]
+        self._router.names = self._names[: workload.routed]
         return database.execute(workload.sql, _parameters(workload, self._vector, self._texts))
 
     def _by_hand(self, workload: Workload, pool: ThreadPoolExecutor | None) -> Contender:
-        collections = self._collections[workload.shape][: workload.routed]
+        collections = self._collections[: workload.routed]
         match workload.kind:
             case "sorted":
                 return partial(by_hand.sorted_by_id_embedded, collections, _WHERE, workload.limit, pool)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from tests.benchmarks.data import Shape, query_vector
 from tests.benchmarks.fanout import Router
+from tests.benchmarks.records import Shape, query_vector
 from tests.benchmarks.timing import alternate
 
 _NEEDED = ("langchain_chroma", "langchain_classic")
@@ -36,9 +36,7 @@ async def measure(url: str, shape: Shape, rounds: int) -> dict[str, Any] | None:
 
     host, port = url.removeprefix("http://").split(":")
     client = chromadb.HttpClient(host, int(port))
-    stores = [
-        Chroma(name, _Embeddings(), client=client, create_collection_if_not_exists=False) for name in shape.names
-    ]
+    stores = [Chroma(name, _Embeddings(), client=client, create_collection_if_not_exists=False) for name in shape.names]
     ensemble = EnsembleRetriever(retrievers=[each.as_retriever(search_kwargs={"k": 10}) for each in stores])
     router = Router()
     router.names = shape.names

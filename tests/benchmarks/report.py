@@ -42,20 +42,18 @@ _FLOOR_GOAL = 1.6
 
 def machine() -> dict[str, Any]:
     """Describe the machine without naming it."""
-    load = os.getloadavg()[0]
     return {
         "cores": os.cpu_count(),
         "processor": _processor(),
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "python": platform.python_version(),
         "packages": {name: version(name) for name in ("chromadb", "aiohttp", "httpx", "orjson", "lark")},
-        "load": load,
     }
 
 
 def write(figures: dict[str, Any], folder: Path) -> None:
     """Write ``benchmarks.md`` and, where matplotlib is installed, ``benchmarks.svg``."""
-    parts = [_INTRO, _machine(figures["machine"])]
+    parts = [_INTRO, _machine(figures["machine"], figures.get("loads", {}))]
     for name, section in _SECTIONS.items():
         if name in figures:
             parts.append(section(figures[name]))
@@ -68,11 +66,14 @@ def write(figures: dict[str, Any], folder: Path) -> None:
     _plot(figures["fanout"]["workloads"], folder / "benchmarks.svg")
 
 
-def _machine(found: dict[str, Any]) -> str:
+def _machine(found: dict[str, Any], loads: dict[str, float]) -> str:
+    busy = ", ".join(f"{name} {load:.1f}" for name, load in loads.items())
     packages = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
     return (
         f"**Where.** {found['cores']} cores ({found['processor']}), {found['system']}, Python {found['python']} with asyncio's own loop, "
-        f"{packages}. Client and server share the cores. The load average after the last run was {found['load']:.1f}.\n"
+        f"{packages}. Client and server share the cores.\n\n"
+        f"The load average when each part began: {busy}. Above {found['cores']}, other programs had a part of the time, and figures in "
+        "milliseconds are too high; ratios, whose contenders took turns, suffer less.\n"
     )
 
 
@@ -136,7 +137,7 @@ def _fanout(found: dict[str, Any]) -> str:
     pattern = found["pattern"]
     parts.append(
         f"Where FROM has a pattern, the names are listed first: top 10 over an address takes "
-        f"{pattern['address']['wall']:.1f} ms then.\n"
+        f"{pattern['wall']:.1f} ms then.\n"
     )
     missed = [
         (each["title"], form, found)
@@ -168,8 +169,10 @@ def _miss(title: str, form: str, found: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"#### {title}, {_FORMS[form]}\n",
-            f"Of one run of {found['total']:.1f} ms, {found['waiting']:.1f} ms had a request under way, {found['embedding']:.1f} ms went to "
-            f"embedding and {found['own']:.1f} ms were ChromaSQL's own with nothing under way. Under the profiler (which slows Python down):\n",
+            (
+                f"Of one run of {found['total']:.1f} ms, {found['waiting']:.1f} ms had a request under way, {found['embedding']:.1f} ms went to "
+                f"embedding and {found['own']:.1f} ms were ChromaSQL's own with nothing under way. Under the profiler (which slows Python down):\n"
+            ),
             _profile(found["profile"]),
         ]
     )
@@ -179,9 +182,40 @@ def _profile(lines: list[dict[str, Any]]) -> str:
     return _table(
         ("function", "calls", "ms per statement", "share"),
         [
-            (f"`{line['function'].replace('|', ' ')}`", f"{line['calls']:g}", f"{line['ms']:.2f}", f"{line['share']:.0%}")
+            (
+                f"`{line['function'].replace('|', ' ')}`",
+                f"{line['calls']:g}",
+                f"{line['ms']:.2f}",
+                f"{line['share']:.0%}",
+            )
             for line in lines
         ],
+    )
+
+
+def _weighing(found: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        [
+            "## Late or at once\n",
+            (
+                "Wall time of fetching the parts late, for the winners alone, by that of fetching them with all candidates: below 1, late is faster. "
+                "The constants of `chromasql/planner/fetching.py` are fitted to such times; the last column is what the planner chooses.\n"
+            ),
+            _table(
+                ("shown, beside id", "collections", "candidates of each", "over an address", "embedded", "chosen"),
+                [
+                    (
+                        each["shown"],
+                        each["collections"],
+                        each["candidates"],
+                        f"{each['address']:.2f}",
+                        f"{each['embedded']:.2f}",
+                        each["chosen"],
+                    )
+                    for each in found
+                ],
+            ),
+        ]
     )
 
 
@@ -191,8 +225,10 @@ def _engine(found: dict[str, Any]) -> str:
     return "\n".join(
         [
             "## The engine alone\n",
-            "Collections in memory that answer at once, top 10 of 10 rows each: the cost against their number is a straight line, and the tasks are "
-            "bounded.\n",
+            (
+                "Collections in memory that answer at once, top 10 of 10 rows each: the cost against their number is a straight line, and the tasks are "
+                "bounded.\n"
+            ),
             _table(
                 ("collections", "ms", "µs per collection", "tasks at most"),
                 [
@@ -202,7 +238,10 @@ def _engine(found: dict[str, Any]) -> str:
             ),
             f"37 collections, n rows each, top n; a row costs {(most - least) / (37 * 190) * 1000:.2f} µs from 10 to 200 rows.\n",
             _table(("rows of each", "ms"), [(count, f"{cost:.2f}") for count, cost in rows.items()]),
-            *(f"Profile of {name}, under the profiler:\n\n{_profile(lines)}" for name, lines in found["profiles"].items()),
+            *(
+                f"Profile of {name}, under the profiler:\n\n{_profile(lines)}"
+                for name, lines in found["profiles"].items()
+            ),
         ]
     )
 
@@ -218,11 +257,15 @@ def _startup(found: dict[str, Any]) -> str:
             ("program", "ms", "more than the interpreter alone"),
             [(name, f"{cost:.0f}", f"{cost - base:.0f}") for name, cost in imports.items()],
         ),
-        f"Goals: the import takes at most 100 ms ({_met(own <= 100)}, {own:.0f} ms); the first statement is parsed within 250 ms of it "
-        f"({_met(first <= 250)}, {first:.0f} ms).\n",
+        (
+            f"Goals: the import takes at most 100 ms ({_met(own <= 100)}, {own:.0f} ms); the first statement is parsed within 250 ms of it "
+            f"({_met(first <= 250)}, {first:.0f} ms).\n"
+        ),
         "## Parsing\n",
-        f"The {parsing['statements']} examples of the language: {parsing['cold']:.0f} µs per statement that was not seen before, "
-        f"{parsing['repeated']:.2f} µs for one that was (goal: under 10 µs, {_met(parsing['repeated'] < 10)}).\n",
+        (
+            f"The {parsing['statements']} examples of the language: {parsing['cold']:.0f} µs per statement that was not seen before, "
+            f"{parsing['repeated']:.2f} µs for one that was (goal: under 10 µs, {_met(parsing['repeated'] < 10)}).\n"
+        ),
     ]
     both = parsing.get("both")
     if both is not None:
@@ -234,7 +277,7 @@ def _startup(found: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _met(reached: bool) -> str:  # noqa: FBT001
+def _met(reached: bool) -> str:
     return "met" if reached else "**missed**"
 
 
@@ -242,8 +285,10 @@ def _stream(found: list[dict[str, float]]) -> str:
     return "\n".join(
         [
             "## Streaming\n",
-            "`async for row in db.stream(..)` over one collection whose pages are made as they are asked for (in memory, so that the million exists "
-            "nowhere), rows of 800 bytes.\n",
+            (
+                "`async for row in db.stream(..)` over one collection whose pages are made as they are asked for (in memory, so that the million exists "
+                "nowhere), rows of 800 bytes.\n"
+            ),
             _table(
                 ("rows", "seconds", "rows per second", "memory at most, beyond the start"),
                 [
@@ -266,7 +311,8 @@ def _concurrency(found: dict[str, Any]) -> str:
             f"## {found['statements']} statements at once\n",
             "Top 10 of all 37, each with a vector of its own; in milliseconds for all of them.\n",
             _table(
-                ("contender", "wall", "CPU"), [(name, _ms(cost), _ms(cost, "cpu")) for name, cost in found["costs"].items()]
+                ("contender", "wall", "CPU"),
+                [(name, _ms(cost), _ms(cost, "cpu")) for name, cost in found["costs"].items()],
             ),
         ]
     )
@@ -277,8 +323,10 @@ def _langchain(found: dict[str, Any]) -> str:
     return "\n".join(
         [
             "## LangChain\n",
-            "Top 10 of all 37 by `EnsembleRetriever` over a `langchain-chroma` store each (`ainvoke`; it fuses by rank), and by ChromaSQL over an "
-            "address; the text is embedded at once.\n",
+            (
+                "Top 10 of all 37 by `EnsembleRetriever` over a `langchain-chroma` store each (`ainvoke`; it fuses by rank), and by ChromaSQL over an "
+                "address; the text is embedded at once.\n"
+            ),
             _table(
                 ("contender", "wall, ms", "CPU, ms"),
                 [
@@ -293,6 +341,7 @@ def _langchain(found: dict[str, Any]) -> str:
 
 _SECTIONS = {
     "fanout": _fanout,
+    "weighing": _weighing,
     "engine": _engine,
     "startup": _startup,
     "stream": _stream,

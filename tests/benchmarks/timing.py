@@ -15,6 +15,8 @@ from typing import Any
 
 Contender = Callable[[], Any]
 
+_FEWEST = 5
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -22,6 +24,7 @@ class Cost:
 
     wall: float
     cpu: float
+    runs: int = 1
 
 
 async def call(contender: Contender) -> Any:
@@ -30,10 +33,19 @@ async def call(contender: Contender) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
-async def alternate(contenders: Mapping[str, Contender], rounds: int, warm_up: int = 2) -> dict[str, Cost]:
-    """Run the contenders in turn, A B A B, and return what each cost."""
+async def alternate(
+    contenders: Mapping[str, Contender], rounds: int, *, warm_up: int = 2, seconds: float = 20.0
+) -> dict[str, Cost]:
+    """
+    Run the contenders in turn, A B A B, and return what each cost.
+
+    After so many ``seconds`` no other round begins, if there were five.
+    """
+    ends = time.perf_counter() + seconds
     samples: dict[str, list[Cost]] = {name: [] for name in contenders}
     for number in range(warm_up + rounds):
+        if number >= warm_up + _FEWEST and time.perf_counter() > ends:
+            break
         for name, contender in contenders.items():
             gc.collect()
             wall, cpu = time.perf_counter(), time.process_time()
@@ -42,7 +54,7 @@ async def alternate(contenders: Mapping[str, Contender], rounds: int, warm_up: i
             if number >= warm_up:
                 samples[name].append(spent)
     return {
-        name: Cost(median(each.wall for each in costs), median(each.cpu for each in costs))
+        name: Cost(median(each.wall for each in costs), median(each.cpu for each in costs), len(costs))
         for name, costs in samples.items()
     }
 
@@ -73,5 +85,7 @@ def _module(path: str) -> str:
     if path == "~":
         return "built in"
     parts = Path(path).with_suffix("").parts
-    start = max((at + 1 for at, part in enumerate(parts) if part in ("site-packages", "python3.11", "main")), default=-2)
+    start = max(
+        (at + 1 for at, part in enumerate(parts) if part in ("site-packages", "python3.11", "main")), default=-2
+    )
     return ".".join(parts[start:])

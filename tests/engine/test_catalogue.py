@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from chromadb.errors import InternalError
-from engine.doubles import Spy, fill, raises
-from engine.test_embedding import Letters
 
 from chromasql import ChromaSQLExecutionError, ChromaSQLPlanningError, Settings, connect, connect_async
 from chromasql.adapters import clients
+from engine.doubles import Spy, fill, raises
+from engine.test_embedding import Letters
 
 
 async def shown(source: Any, sql: str, params: Any = None) -> list[tuple[str, int | None]]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from typing import Any
 import chromadb
 import pytest
 from chromadb.config import Settings as ChromaSettings
-from engine.doubles import Hang, fill, others
 
 from chromasql import (
     ChromaSQLError,
@@ -32,6 +32,7 @@ from chromasql import (
     execute_plan,
     parse,
 )
+from engine.doubles import Hang, fill, others
 
 COUNT = "SELECT id FROM docs"
 
@@ -93,7 +94,7 @@ async def test_url_async(chroma_server: Any, unique_name: Any) -> None:
 
 
 def test_blocking_clients(client: Any, chroma_server: Any, unique_name: Any) -> None:
-    """chromadb's blocking clients are taken as they are: PersistentClient, EphemeralClient, HttpClient."""
+    """The blocking clients of chromadb are taken as they are: PersistentClient, EphemeralClient, HttpClient."""
     for given in (client, chromadb.EphemeralClient(), chromadb.HttpClient(chroma_server.host, chroma_server.port)):
         name = unique_name()
         fill(given, name, 3)
@@ -103,7 +104,7 @@ def test_blocking_clients(client: Any, chroma_server: Any, unique_name: Any) -> 
 
 
 async def test_async_client(chroma_server: Any, unique_name: Any) -> None:
-    """chromadb's async client is taken as it is, and stays open."""
+    """The async client of chromadb is taken as it is, and stays open."""
     given = await chromadb.AsyncHttpClient(chroma_server.host, chroma_server.port)
     name = unique_name()
     collection = await given.create_collection(name, embedding_function=None)
@@ -269,8 +270,9 @@ def test_timeout_of_the_blocking_face() -> None:
 
 
 def waits(thread: int) -> bool:
-    """Tell whether a thread waits for a result."""
-    return sys._current_frames()[thread].f_code.co_name == "wait"
+    """Tell whether a thread waits for the answer to a statement, which is under way."""
+    names = [frame.f_code.co_name for frame, _ in traceback.walk_stack(sys._current_frames()[thread])]
+    return names[0] == "wait" and "start_task_soon" not in names
 
 
 def test_interruption() -> None:
@@ -281,7 +283,7 @@ def test_interruption() -> None:
     async def route(query: Any) -> Any:
         if query.limit is None:
             return ["docs"]
-        while not waits(main):
+        while not waits(main):  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0)
         signal.pthread_kill(main, signal.SIGINT)
         try:

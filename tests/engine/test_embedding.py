@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from chromadb import Documents, EmbeddingFunction, Embeddings
 from chromadb.utils.embedding_functions import register_embedding_function
-from engine.doubles import Hang, fill, others
 
 from chromasql import (
     ChromaSQLExecutionError,
@@ -22,6 +22,7 @@ from chromasql import (
     execute_plan,
     parse,
 )
+from engine.doubles import Hang, fill, others
 
 NAMES = [f"part-{number}" for number in range(5)]
 ALL = ", ".join(NAMES)
@@ -45,12 +46,18 @@ class Numbers:
     async def coroutine(self, text: str, model: str | None) -> list[float]:
         return self.sync(text, model)
 
+    def later(self, text: str, model: str | None) -> Any:
+        return self.coroutine(text, model)
+
     def text_only(self, text: str) -> list[float]:
         return self.sync(text, None)
 
     def many(self, texts: list[str], model: str | None = None) -> list[list[float]]:
         self.asked.append((tuple(texts), model))
         return [self.vector(text) for text in texts]
+
+    def unnamed(self, given: list[str], model: str | None) -> list[list[float]]:
+        return self.many(given, model)
 
     async def many_later(self, texts: list[str], model: str | None = None) -> list[list[float]]:
         return self.many(texts, model)
@@ -116,11 +123,11 @@ def ids(rows: Any) -> list[str]:
         (lambda numbers: numbers.sync, [("a", None), ("b", None)]),
         (lambda numbers: numbers.coroutine, [("a", None), ("b", None)]),
         (lambda numbers: numbers.text_only, [("a", None), ("b", None)]),
-        (lambda numbers: lambda *given: numbers.coroutine(*given), [("a", None), ("b", None)]),
+        (lambda numbers: numbers.later, [("a", None), ("b", None)]),
         (CallableLater, [("a", None), ("b", None)]),
         (lambda numbers: numbers.many, [(("a", "b"), None)]),
         (lambda numbers: numbers.many_later, [(("a", "b"), None)]),
-        (lambda numbers: batch_embedder(lambda given, model: numbers.many(given, model)), [(("a", "b"), None)]),
+        (lambda numbers: batch_embedder(partial(Numbers.unnamed, numbers)), [(("a", "b"), None)]),
     ],
     ids=["sync", "async", "text only", "returns a coroutine", "async call", "list", "async list", "marked"],
 )
@@ -291,7 +298,7 @@ async def test_blocking_embedder_is_off_the_loop(parts: Any) -> None:
         return [0.0, 0.0] if may_end.wait(60) else []
 
     task = asyncio.create_task(connect_async(parts, embed_fn=embed).execute(ONE_TEXT))
-    while not started.is_set():
+    while not started.is_set():  # noqa: ASYNC110 - it is set by a thread
         await asyncio.sleep(0)
     may_end.set()
     assert len(await task) == 3

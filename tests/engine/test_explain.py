@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import chromadb
 import pytest
+from predicates.stores import drop
 
 import chromasql
 from chromasql import ast
@@ -63,7 +64,7 @@ def database() -> Iterator[chromasql.Database]:
     with chromasql.connect(provider, embed_fn=embed) as opened:
         yield opened
     for name in names:
-        client.delete_collection(name)
+        drop(client, client.get_collection(name, embedding_function=None))
 
 
 class _Renamed:

@@ -11,7 +11,6 @@ from typing import Any
 import chromadb
 import pytest
 from chromadb.errors import InternalError
-from engine.doubles import Hang, Spy, answers, fill, others, raises, without_waiting
 
 from chromasql import (
     ChromaSQLError,
@@ -24,6 +23,7 @@ from chromasql import (
     connect_async,
 )
 from chromasql.multi_collection import execute_multi_collection
+from engine.doubles import Hang, Spy, answers, fill, others, raises, without_waiting
 
 RANKED = "SELECT id, _collection FROM one, two, six USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 6"
 FILTERED = "SELECT id, _collection FROM one, two, six WHERE n < 2"
@@ -128,7 +128,7 @@ async def test_two_failures_at_once(spy: Spy) -> None:
 async def test_late_fetch_fails(spy: Spy) -> None:
     """A collection that fails when the winners are fetched takes its own rows with it, and no others."""
     spy.instead["two", "get"] = raises(InternalError("disk full"))
-    sql = "SELECT id, document, _collection FROM one, two, six USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 40"
+    sql = "SELECT id, document, _collection FROM one, two, six USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 400"
     result = await connect_async(spy).execute(sql)
 
     assert ("one", "get") in spy.calls
@@ -289,7 +289,7 @@ def test_opening_late_leaves_time_to_rank() -> None:
 def test_ranking_late_leaves_time_to_fetch() -> None:
     """A collection that does not rank in time leaves the others time to give the documents of their winners."""
     spy = Spy(memory(), {("two", "query"): Hang()})
-    result = timed(spy, RANKED.replace("SELECT id", "SELECT id, document").replace("TOPK 6", "TOPK 60"))
+    result = timed(spy, RANKED.replace("SELECT id", "SELECT id, document").replace("TOPK 6", "TOPK 600"))
     assert spy.sent("get")
     assert {row["_collection"] for row in result} == OTHERS
     assert [(each.collection, each.status) for each in result.failures] == [("two", "timed_out")]
@@ -311,11 +311,11 @@ async def test_timeout_on_real_collections(spy: Spy) -> None:
     assert {row["_collection"] for row in result} == OTHERS
 
 
-@pytest.mark.parametrize("timeout", [0, -1, math.inf, math.nan, "5", True])
-async def test_bad_timeout(spy: Spy, timeout: Any) -> None:
+@pytest.mark.parametrize("seconds", [0, -1, math.inf, math.nan, "5", True])
+async def test_bad_timeout(spy: Spy, seconds: Any) -> None:
     """A timeout that is no number of seconds above 0 is refused, and nothing is sent."""
     with pytest.raises(ChromaSQLPlanningError, match="timeout takes a number of seconds above 0"):
-        await connect_async(spy).execute(FILTERED, timeout=timeout)
+        await connect_async(spy).execute(FILTERED, timeout=seconds)
     assert not spy.calls
 
 
@@ -417,7 +417,7 @@ async def test_faults_of_listing(spy: Spy, fault: Exception, sql: str) -> None:
 async def test_garbage_of_listing(spy: Spy, names: Any) -> None:
     """A listing that is no list of names is refused in words."""
     spy.instead["", "list"] = answers(names)
-    with pytest.raises(ChromaSQLExecutionError, match="not a list of names|which is no name"):
+    with pytest.raises(ChromaSQLExecutionError, match=r"not a list of names|which is no name"):
         await connect_async(spy).execute("SELECT id FROM *")
 
 
@@ -550,7 +550,7 @@ async def test_a_collection_whose_methods_are_odd(spy: Spy) -> None:
 
 async def test_routing_errors_are_the_statements_own(spy: Spy) -> None:
     """A name in FROM that does not exist ends the statement even where failures are skipped."""
-    with pytest.raises(ChromaSQLRoutingError, match="there is no collection won; did you mean .*one"):
+    with pytest.raises(ChromaSQLRoutingError, match=r"there is no collection won; did you mean .*one"):
         await connect_async(spy).execute("SELECT id FROM one, won")
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import chromadb
 import pytest
 from chromadb.errors import NotFoundError
-from engine.doubles import Spy, answers, fill, raises
 
 from chromasql import (
     ChromaSQLExecutionError,
@@ -20,6 +19,7 @@ from chromasql import (
     connect_async,
 )
 from chromasql.handles import Handle
+from engine.doubles import Spy, answers, fill, raises
 
 RANKED = "SELECT id, distance, _collection FROM {} USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 10"
 
@@ -151,7 +151,7 @@ async def test_a_collection_that_keeps_changing(client: Any) -> None:
 
     for name in ("docs", "other", "third"):
         spy.instead[name, "query"] = raises(NotFoundError("stale"))
-    with pytest.raises(ChromaSQLExecutionError, match="collection docs was made again, .*; ask again"):
+    with pytest.raises(ChromaSQLExecutionError, match=r"collection docs was made again, .*; ask again"):
         await connect_async(Fickle(), dialect="local").execute(RANKED.format("docs"))
 
 
@@ -266,7 +266,7 @@ async def test_distances_that_do_not_compare(client: Any, what: str, odd: dict[s
 
 
 async def test_ranks_of_different_spaces_compare(client: Any) -> None:
-    """merge = RRF works over different spaces: the first of each list come first."""
+    """Ranks of different spaces compare, so merge = RRF takes them: the first of each list come first."""
     fill(client, "one", 3, first=1)
     fill(client, "odd", 3, first=1, space="ip")
     sql = "SELECT id, score FROM one, odd USING EMBEDDING (VECTOR [1.0, 1.0]) TOPK 2 WITH (merge = RRF)"
@@ -275,7 +275,7 @@ async def test_ranks_of_different_spaces_compare(client: Any) -> None:
 
 
 async def test_ranks_of_different_dimensions_compare(client: Any) -> None:
-    """merge = RRF works over different dimensions where each collection embeds by itself."""
+    """Ranks of different dimensions compare, too, where each collection embeds by itself."""
     from engine.test_embedding import Letters
 
     class Wide(Letters):

@@ -24,10 +24,20 @@ RANKING = "add RANK BY KNN(..) or USING EMBEDDING (..)"
 # The marks « » stand around what the caret is drawn under.
 ERRORS: list[tuple[str, str]] = [
     # WHERE
-    ("WHERE «distance» < 1", "WHERE cannot test distance: keep the near rows by WITH SCORE THRESHOLD x, or write "
-     "metadata.distance for a key of that name"),
-    ("WHERE «score» < 1", "WHERE cannot test score: keep the near rows by WITH SCORE THRESHOLD x, or write "
-     "metadata.score for a key of that name"),
+    (
+        "WHERE «distance» < 1",
+        (
+            "WHERE cannot test distance: keep the near rows by WITH SCORE THRESHOLD x, or write "
+            "metadata.distance for a key of that name"
+        ),
+    ),
+    (
+        "WHERE «score» < 1",
+        (
+            "WHERE cannot test score: keep the near rows by WITH SCORE THRESHOLD x, or write "
+            "metadata.score for a key of that name"
+        ),
+    ),
     ("WHERE «embedding» IS NULL", "WHERE cannot test embedding as a whole; name a key: metadata.key"),
     ("WHERE «metadata» = 1", "WHERE cannot test metadata as a whole; name a key: metadata.key"),
     ("WHERE «COUNT(*)» > 1", "WHERE cannot test COUNT(*); HAVING can"),
@@ -37,8 +47,10 @@ ERRORS: list[tuple[str, str]] = [
     ("WHERE document CONTAINS «5»", "document CONTAINS takes a string"),
     ("WHERE_DOCUMENT CONTAINS ANY ('a', «5»)", "document CONTAINS takes a string"),
     ("WHERE title REGEX «'('»", "REGEX cannot use this pattern: missing ): ("),
-    ("WHERE title NOT REGEX «'(?=a)'»", "REGEX cannot use this pattern: (?= is a look-ahead, which Chroma's linear-time "
-     "engine does not have"),
+    (
+        "WHERE title NOT REGEX «'(?=a)'»",
+        "REGEX cannot use this pattern: (?= is a look-ahead, which Chroma's linear-time engine does not have",
+    ),
     # SELECT
     ("SELECT «distance» FROM docs", f"distance needs a ranking; {RANKING}, or write metadata.distance for a key"),
     ("SELECT id, «score» AS s FROM docs", f"score needs a ranking; {RANKING}, or write metadata.score for a key"),
@@ -59,8 +71,10 @@ ERRORS: list[tuple[str, str]] = [
     (f"{U} TOPK «0»", "TOPK takes a whole number of at least 1"),
     ("SHOW COLLECTIONS LIMIT «-1»", "LIMIT takes a whole number of at least 0"),
     # Options
-    ("WITH («colour = 1»)", "there is no option colour; the options are merge, on_error, per_collection, read_level, "
-     "timeout"),
+    (
+        "WITH («colour = 1»)",
+        ("there is no option colour; the options are merge, on_error, per_collection, read_level, timeout"),
+    ),
     ("WITH («timout = 1»)", "there is no option timout; did you mean timeout?"),
     ("WITH (timeout = «0»)", "timeout takes a number of seconds above 0, not 0"),
     ("WITH (timeout = «TRUE»)", "timeout takes a number of seconds above 0, not True"),
@@ -74,24 +88,33 @@ ERRORS: list[tuple[str, str]] = [
     ("ORDER BY year, «embedding» DESC", "ORDER BY cannot compare embedding; name a key"),
     ("ORDER BY «id.x»", "id has no parts; for a metadata key write metadata['id.x']"),
     # Vectors and ranks
-    ("USING EMBEDDING («VECTOR {1: 0.5}»)", "USING EMBEDDING takes a dense vector; rank by RANK BY KNN({..}, key = name)"),
-    ("USING EMBEDDING (VECTOR [«1e39»])", "a vector takes finite numbers of single precision"),
+    (
+        "USING EMBEDDING («VECTOR {1: 0.5}»)",
+        "USING EMBEDDING takes a dense vector; rank by RANK BY KNN({..}, key = name)",
+    ),
+    ("USING EMBEDDING (VECTOR [«1e39»])", "a vector takes numbers of at most 3.4e+38"),
     ("RANK BY «1 + year»", "RANK BY needs a KNN or a BM25 to find its candidates; ORDER BY sorts by metadata"),
     ("RANK BY KNN('a') + «id»", "RANK BY takes metadata keys, and id is none; a key of that name is metadata.id"),
-    ("RANK BY RRF(KNN('a', return_rank = «FALSE»), KNN('b'))", "RRF fuses ranks, so return_rank = FALSE cannot stand "
-     "inside it"),
-    ("RANK BY «KNN([1.0], key = words)»", "a dense vector is compared with embedding alone; for words give a sparse "
-     "vector, {1: 0.5}"),
+    (
+        "RANK BY RRF(KNN('a', return_rank = «FALSE»), KNN('b'))",
+        ("RRF fuses ranks, so return_rank = FALSE cannot stand inside it"),
+    ),
+    (
+        "RANK BY «KNN([1.0], key = words)»",
+        ("a dense vector is compared with embedding alone; for words give a sparse vector, {1: 0.5}"),
+    ),
     ("RANK BY «KNN({1: 0.5})»", "a sparse vector needs the key of a sparse index: key = name"),
     ("RANK BY KNN(«{1: 0.5, 1: 0.7}», key = words)", "an index stands twice in the sparse vector"),
     ("RANK BY KNN('a', default = «'x'»)", "default takes a number"),
     ("RANK BY «BM25('a', k1 = -1)»", "k1 takes a number of at least 0"),
     ("RANK BY «BM25('a', b = 2)»", "b takes a number from 0 to 1"),
     ("RANK BY RRF(KNN('a'), KNN('b'), k = «0»)", "k takes a number above 0"),
-    ("RANK BY «RRF(KNN('a'), KNN('b'), weights = [1, -1])»", "weights are finite numbers of at least 0"),
+    ("RANK BY «RRF(KNN('a'), KNN('b'), weights = [1, -1])»", "weights cannot be below 0"),
     ("RANK BY «RRF(KNN('a'), KNN('b'), weights = [0, 0], normalize = TRUE)»", "normalize needs a weight above 0"),
-    ("RANK BY «RRF(KNN('a'), KNN('b'), default = 5, require_all = TRUE)»", "require_all leaves out the records that "
-     "default would rank; give one of them"),
+    (
+        "RANK BY «RRF(KNN('a'), KNN('b'), default = 5, require_all = TRUE)»",
+        ("require_all leaves out the records that default would rank; give one of them"),
+    ),
     ("RANK BY RRF(KNN('a'), KNN('b'), normalize = «1»)", "normalize takes TRUE or FALSE"),
     # RERANK BY
     (f"{U} «RERANK BY NOTHING»", "there is no rerank strategy NOTHING; the strategies are MMR"),
@@ -100,16 +123,20 @@ ERRORS: list[tuple[str, str]] = [
     (f"{U} «RERANK BY MMR(candidates = 0)»", "candidates takes a whole number of at least 1"),
     # Groups
     ("SELECT «*» FROM docs GROUP BY year", "* cannot be grouped; name the columns"),
-    ("SELECT «id», COUNT(*) FROM docs GROUP BY year", "id is not the same in all records of a group; add it to GROUP "
-     "BY, or aggregate it: MIN(id)"),
+    (
+        "SELECT «id», COUNT(*) FROM docs GROUP BY year",
+        ("id is not the same in all records of a group; add it to GROUP BY, or aggregate it: MIN(id)"),
+    ),
     ("SELECT «SUM(embedding)» FROM docs", "SUM cannot read embedding as a whole"),
     ("SELECT COUNT(*) FROM docs GROUP BY «embedding»", "GROUP BY cannot compare embedding; name a key"),
     (f"SELECT COUNT(*) FROM docs {U} GROUP BY «distance»", "GROUP BY distance would make a group of every record"),
-    ("SELECT year, COUNT(*) FROM docs GROUP BY year «KEEP 2»", "KEEP keeps records, so it cannot stand beside "
-     "aggregates, HAVING or DISTINCT"),
+    (
+        "SELECT year, COUNT(*) FROM docs GROUP BY year «KEEP 2»",
+        ("KEEP keeps records, so it cannot stand beside aggregates, HAVING or DISTINCT"),
+    ),
     (f"SELECT COUNT(*) FROM docs {U} «RERANK BY MMR»", "RERANK BY orders records, and this statement returns groups"),
     ("GROUP BY year KEEP «0»", "KEEP takes a whole number of at least 1"),
-]  # fmt: skip
+]
 
 
 def whole(clause: str) -> str:
@@ -164,11 +191,21 @@ WARNINGS: list[tuple[str, str, str]] = [
     ("WHERE tags CONTAINS NULL", "null-comparison", "tags CONTAINS NULL is never true"),
     ("WHERE id = 5", "never-true", "id is text, so id = 5 is never true"),
     ("WHERE document < TRUE", "never-true", "document is text, so document < TRUE is never true"),
-    (r"WHERE title REGEX '\b'", "backspace-in-regex", "the REGEX holds a backspace character; for a word boundary "
-     r"write r'\b', a raw string"),
+    (
+        r"WHERE title REGEX '\b'",
+        "backspace-in-regex",
+        (
+            "the REGEX holds a backspace character; for a word boundary "
+            r"write r'\b', a raw string"
+        ),
+    ),
     (f"{U} ORDER BY score DESC", "worst-first", "lower is better, so ORDER BY score DESC puts the worst row first"),
-    (f"{U} ORDER BY distance DESC", "worst-first", "lower is better, so ORDER BY distance DESC puts the worst row first"),
-]  # fmt: skip
+    (
+        f"{U} ORDER BY distance DESC",
+        "worst-first",
+        "lower is better, so ORDER BY distance DESC puts the worst row first",
+    ),
+]
 
 
 @pytest.mark.parametrize(("clause", "code", "message"), WARNINGS)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from engine.doubles import Spy, fill, raises
 
 from chromasql import (
     ChromaSQLError,
@@ -18,6 +17,7 @@ from chromasql import (
     ast,
     connect_async,
 )
+from engine.doubles import Spy, fill, raises
 
 NAMES = ["logs-2023", "logs-2024-01", "logs-2024-02", "notes", "tmp-1"]
 
@@ -137,7 +137,7 @@ async def test_no_such_collection(sql: str, marked: str, message: str) -> None:
 
 async def test_no_collections_at_all() -> None:
     """In an empty database the error says that there is none."""
-    with pytest.raises(ChromaSQLRoutingError, match="no collection matches .*; there is none at all"):
+    with pytest.raises(ChromaSQLRoutingError, match=r"no collection matches .*; there is none at all"):
         await connect_async(MemoryProvider({})).execute("SELECT id FROM *")
 
 

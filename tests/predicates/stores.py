@@ -24,16 +24,25 @@ def fill(client: Any, collection: Collection) -> Any:
     return made
 
 
+def drop(client: Any, made: Any) -> None:
+    """
+    Delete a collection and what is in it.
+
+    Deleting the collection alone leaves its array metadata behind in Chroma 1.5.9, and later records inherit it.
+    """
+    while ids := made.get(include=[], limit=5_000)["ids"]:
+        made.delete(ids=ids)
+    client.delete_collection(made.name)
+
+
 @contextmanager
 def filled(client: Any, collections: Sequence[Collection]) -> Iterator[None]:
     """Have the collections in Chroma for a while."""
     made: list[Any] = []
     try:
-        made += [fill(client, collection) for collection in collections]
+        for each in collections:
+            made.append(fill(client, each))
         yield
     finally:
         for each in made:
-            # Deleting a collection alone leaves its array metadata behind in Chroma 1.5.9, and later records inherit it.
-            if each.count():
-                each.delete(ids=each.get(include=[])["ids"])
-            client.delete_collection(each.name)
+            drop(client, each)

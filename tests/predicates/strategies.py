@@ -6,11 +6,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import gcd
 from typing import Any
 
 from hypothesis import strategies as st
-
 from oracle import (
     And,
     Between,
@@ -141,14 +141,10 @@ def datasets(
     count = draw(st.integers(1, min(MOST_COLLECTIONS, len(names))))
     records: list[dict[str, Record]] = [{} for _ in range(count)]
     for _ in range(draw(st.integers(0, most_records))):
-        each = Record(
-            draw(ids), draw(st.sampled_from(told_apart)), draw(st.sampled_from(documents)), draw(metadata)
-        )
+        each = Record(draw(ids), draw(st.sampled_from(told_apart)), draw(st.sampled_from(documents)), draw(metadata))
         records[draw(st.integers(0, count - 1))].setdefault(each.id, each)
     order = draw(st.permutations(range(count)))
-    return Data(
-        tuple(Collection(names[at], tuple(records[at].values()), spaces[at]) for at in order), keys, queries
-    )
+    return Data(tuple(Collection(names[at], tuple(records[at].values()), spaces[at]) for at in order), keys, queries)
 
 
 def vectors(dimension: int) -> st.SearchStrategy[tuple[float, ...]]:
@@ -275,7 +271,7 @@ _ATOMS = (
 @st.composite
 def _regexes(draw: st.DrawFn) -> Pattern:
     """Draw a regular expression whose meaning is the same in both dialects."""
-    return draw(st.sampled_from(["", "", "(?i)", "(?s)"]).flatmap(lambda flags: _flagged(flags)))
+    return draw(st.sampled_from(["", "", "(?i)", "(?s)"]).flatmap(_flagged))
 
 
 def _flagged(flags: str) -> st.SearchStrategy[Pattern]:
@@ -288,9 +284,9 @@ def _flagged(flags: str) -> st.SearchStrategy[Pattern]:
     atoms = st.sampled_from(_ATOMS)
     items = st.one_of(atoms, atoms, st.builds(repeated, atoms, st.sampled_from(["?", "*", "+", "{1,2}", "*?"])))
     sequences = st.lists(items, min_size=1, max_size=3).map(joined)
-    return st.one_of(
-        sequences, st.lists(sequences, min_size=2, max_size=2).map(lambda both: joined(both, "|"))
-    ).map(lambda pattern: Pattern(flags + pattern.rust, flags + pattern.python))
+    return st.one_of(sequences, st.lists(sequences, min_size=2, max_size=2).map(lambda both: joined(both, "|"))).map(
+        lambda pattern: Pattern(flags + pattern.rust, flags + pattern.python)
+    )
 
 
 @st.composite
@@ -370,9 +366,7 @@ def projections(draw: st.DrawFn, data: Data, *, ranked: bool) -> tuple[Column, .
 @st.composite
 def orders(draw: st.DrawFn, data: Data, *, ranked: bool) -> tuple[OrderItem, ...]:
     parts = ["id", "document", "_collection", *(["distance", "score"] if ranked else [])]
-    items = st.builds(
-        OrderItem, columns(data, parts=parts), st.booleans(), st.sampled_from([None, "FIRST", "LAST"])
-    )
+    items = st.builds(OrderItem, columns(data, parts=parts), st.booleans(), st.sampled_from([None, "FIRST", "LAST"]))
     return tuple(draw(st.lists(items, max_size=3)))
 
 
@@ -403,12 +397,8 @@ def thresholds(data: Data, merge: str) -> st.SearchStrategy[float]:
     if merge == "RRF":
         return st.sampled_from([-0.03, -0.0165, -0.0164, -0.0161, 0.0])
     space = data.collections[0].space
-    found = sorted(
-        {distance(space, query, record.vector) for query in data.queries for record in data.hits} or {0.0}
-    )
-    between = [
-        (low + high) / 2 for low, high in zip(found, found[1:], strict=False) if high - low > 1e-4
-    ]
+    found = sorted({distance(space, query, record.vector) for query in data.queries for record in data.hits} or {0.0})
+    between = [(low + high) / 2 for low, high in pairwise(found) if high - low > 1e-4]
     outside = [found[0] - 1, found[-1] + 1]
     return st.sampled_from([*between, *outside, *(found if space != "cosine" else [])])
 

@@ -7,14 +7,13 @@ they meet integers, has no order for strings, and tells 1 from 1.0 in arrays.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import chromadb
 import pytest
-
-import chromasql
 from oracle import (
     And,
     Between,
@@ -36,14 +35,38 @@ from oracle import (
     answer,
     matching,
 )
-from predicates.stores import filled
+from predicates.stores import drop, filled
+
+import chromasql
 
 STORED: dict[str, Any] = {
-    **{"text a": "a", "text b": "b", "text A": "A", "empty text": "", "text 1": "1", "text ab": "a%b", "text _": "a_b"},
-    **{"int 1": 1, "int 2": 2, "int 0": 0, "int -1": -1, "int -2": -2, "int 2**53": 2**53, "int 2**53+1": 2**53 + 1},
-    **{"float 1": 1.0, "float 1.5": 1.5, "float 2": 2.0, "float -1.5": -1.5, "float 0.5": 0.5, "float 2**53": 2.0**53},
-    **{"true": True, "false": False},
-    **{"texts": ["a", "b"], "ints": [1, 2], "floats": [1.0, 2.5], "booleans": [True, False], "big": [2**53 + 1]},
+    "text a": "a",
+    "text b": "b",
+    "text A": "A",
+    "empty text": "",
+    "text 1": "1",
+    "text ab": "a%b",
+    "text _": "a_b",
+    "int 1": 1,
+    "int 2": 2,
+    "int 0": 0,
+    "int -1": -1,
+    "int -2": -2,
+    "int 2**53": 2**53,
+    "int 2**53+1": 2**53 + 1,
+    "float 1": 1.0,
+    "float 1.5": 1.5,
+    "float 2": 2.0,
+    "float -1.5": -1.5,
+    "float 0.5": 0.5,
+    "float 2**53": 2.0**53,
+    "true": True,
+    "false": False,
+    "texts": ["a", "b"],
+    "ints": [1, 2],
+    "floats": [1.0, 2.5],
+    "booleans": [True, False],
+    "big": [2**53 + 1],
 }
 OPERANDS: tuple[Any, ...] = (
     *("a", "b", "A", "", "1", "a%b", "a_b"),
@@ -77,8 +100,7 @@ FORMS: dict[str, Callable[[], Iterator[Any]]] = {
         for operator in ("=", "!=", "<", "<=", ">", ">=")
     },
     "IN": lambda: (
-        In(column, (value, other))
-        for (column, value), other in product(columns_and_values(), ["a", 1, False])
+        In(column, (value, other)) for (column, value), other in product(columns_and_values(), ["a", 1, False])
     ),
     "IN ()": lambda: (In(column, Parameter(())) for column in (K, DOCUMENT, ID)),
     "BETWEEN": lambda: (
@@ -100,7 +122,9 @@ FORMS: dict[str, Callable[[], Iterator[Any]]] = {
     "LIKE": lambda: (
         Like(column, pattern, ignore_case=ignore_case)
         for column, pattern, ignore_case in product(
-            [K, DOCUMENT, ID], [*(each for each in TEXTS if each is not None), "a%", "%b", "%", "%%", "A%B", "%_%", "text %"], [False, True]
+            [K, DOCUMENT, ID],
+            [*(each for each in TEXTS if each is not None), "a%", "%b", "%", "%%", "A%B", "%_%", "text %"],
+            [False, True],
         )
     ),
     "REGEX": lambda: (
@@ -120,7 +144,7 @@ CONTEXTS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture(scope="module")
 def client() -> Any:
-    return chromadb.EphemeralClient(settings=chromadb.Settings(anonymized_telemetry=False))
+    return chromadb.EphemeralClient()
 
 
 @pytest.fixture(scope="module")
@@ -240,9 +264,7 @@ def ask_sizes(request, client) -> Iterator[Ask]:
             yield chromasql.connect(client).execute
         return
     server = request.getfixturevalue("chroma_server")
-    over_http = chromadb.HttpClient(
-        server.host, server.port, settings=chromadb.Settings(anonymized_telemetry=False)
-    )
+    over_http = chromadb.HttpClient(server.host, server.port, settings=chromadb.Settings(anonymized_telemetry=False))
     with filled(over_http, [BIG]), chromasql.connect(server.url) as database:
         yield database.execute
 
@@ -317,3 +339,117 @@ def test_long_texts(client, column, test):
         got = chromasql.connect(client).execute(sql, params)
 
     assert {row["id"] for row in got} == {row["id"] for row in matching(statement, [LONG])}
+
+
+MANY = 33_500
+
+
+@pytest.fixture(scope="module")
+def many(client) -> Iterator[Any]:
+    """One collection of more records than Chroma's database binds variables."""
+    made = client.create_collection("many", embedding_function=None)
+    for start in range(0, MANY, 5_000):
+        numbers = range(start, min(start + 5_000, MANY))
+        made.add(
+            ids=[f"r{at}" for at in numbers],
+            embeddings=[[float(at % 100), 1.0] for at in numbers],
+            documents=[f"text {at}" for at in numbers],
+            metadatas=[{"n": at, "name": f"n{at % 10}"} for at in numbers],
+        )
+    yield chromasql.connect(client)
+    drop(client, made)
+
+
+def test_many_records(many):
+    """A collection may have more records than one request can return with their metadata."""
+    rows = many.execute("SELECT id, document, metadata FROM many").rows
+
+    assert sorted(row["metadata"]["n"] for row in rows) == list(range(MANY))
+    assert all(row["id"] == f"r{row['metadata']['n']}" and row["document"].endswith(row["id"][1:]) for row in rows)
+
+
+def test_many_records_checked_here(many):
+    """Records that only a re-check can find are found on every page of Chroma's."""
+    rows = many.execute("SELECT n FROM many WHERE name >= 'n9'").rows
+
+    assert sorted(row["n"] for row in rows) == list(range(9, MANY, 10))
+
+
+@pytest.mark.parametrize("order", ["", "ORDER BY name DESC, n"])
+def test_many_records_by_page(many, order):
+    """Pages far into the records follow one another without a gap."""
+    sql = f"SELECT n FROM many WHERE n >= 1000 {order} LIMIT 12000 OFFSET :offset"
+    pages = [[row["n"] for row in many.execute(sql, {"offset": offset})] for offset in range(0, MANY, 12_000)]
+
+    assert [len(page) for page in pages] == [12_000, 12_000, 8_500]
+    assert sorted(chain.from_iterable(pages)) == list(range(1_000, MANY))
+
+
+def test_many_records_ranked(many):
+    """A ranking may be as long as the collection, with documents and metadata."""
+    rows = many.execute(f"SELECT *, n FROM many USING EMBEDDING (VECTOR [0, 1]) TOPK {MANY}").rows
+
+    assert sorted(row["n"] for row in rows) == list(range(MANY))
+    assert [row["distance"] for row in rows] == sorted((row["n"] % 100) ** 2 for row in rows)
+
+
+# What Python takes for equal
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("k = 1 OR k = TRUE", {"int 1", "float 1", "true"}),
+        ("k = 1 AND k = TRUE", set()),
+        ("k IN (0, FALSE)", {"int 0", "false"}),
+        ("k CONTAINS 1 OR k CONTAINS TRUE", {"ints", "floats", "booleans"}),
+    ],
+)
+def test_true_is_not_one(ask, where, expected):
+    """Tests that differ only by TRUE and 1, or by 1 and 1.0, are not taken for repeats of one another."""
+    assert {row["id"] for row in ask(f"SELECT id FROM {NAME} WHERE {where}")} == expected
+
+
+# Regular expressions here and in Chroma
+
+_BLOCKS = (range(0x600), range(0x1D00, 0x2200), range(0x2460, 0x2500), range(0xA640, 0xA7D0), range(0x1F100, 0x1F1A0))
+CHARACTERS = [chr(code) for block in _BLOCKS for code in block if unicodedata.category(chr(code)) != "Cn"]
+
+
+@pytest.fixture(scope="module")
+def found_by(client) -> Iterator[Callable[[str, str], list[set[str]]]]:
+    """Give a function that finds characters by a test: re-checked here, on metadata, and by Chroma, on documents."""
+    records = (Record(f"{ord(each):x}", (1.0,), document=each, metadata={"character": each}) for each in CHARACTERS)
+    with filled(client, [Collection("characters", tuple(records))]):
+        database = chromasql.connect(client)
+
+        def find(operator: str, pattern: str) -> list[set[str]]:
+            return [
+                {
+                    row["id"]
+                    for row in database.execute(f"SELECT id FROM characters WHERE {column} {operator} ?", [pattern])
+                }
+                for column in ("character", "document")
+            ]
+
+        yield find
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"\w", r"\W", r"\d", r"[\s\d]", ".", "(?i)k", "(?i)[a-z]", r"\p{Lu}", r"[^\w]", "(?s)^.$"]
+)
+def test_regex_classes(found_by, pattern):
+    """A pattern finds the same characters where it is re-checked here as in Chroma."""
+    here, there = found_by("REGEX", pattern)
+    assert here == there
+
+
+@pytest.mark.parametrize(
+    "character",
+    [*"kßẞςİǆᾳﬀⒶ", "\N{KELVIN SIGN}", "\N{LATIN SMALL LETTER LONG S}", "\N{LATIN SMALL LETTER DOTLESS I}", "\u0390"],
+)
+def test_ignoring_case(found_by, character):
+    """ILIKE takes the same characters for one another here as in Chroma."""
+    here, there = found_by("ILIKE", character)
+    assert here == there
+    assert not here or f"{ord(character):x}" in here

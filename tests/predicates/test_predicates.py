@@ -9,24 +9,25 @@ import chromadb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-import chromasql
 from oracle import Statement, agree, answer, same_set
 from predicates.stores import filled
 from predicates.strategies import MOST_COLLECTIONS, Data, datasets, filters, rankings
+
+import chromasql
 
 STATEMENTS = 4
 """How many statements are asked of the same records."""
 
 pytestmark = pytest.mark.timeout(7200)
 relaxed = settings(suppress_health_check=list(HealthCheck))
-over_http = settings(relaxed, max_examples=max(10, settings.default.max_examples // 4))
+fewer = settings(relaxed, max_examples=settings.default.max_examples // 2)
+over_http = settings(relaxed, max_examples=settings.default.max_examples // 5)
 names = [f"predicates-{at}" for at in range(MOST_COLLECTIONS)]
 
 
 @pytest.fixture(scope="module")
 def client() -> Any:
-    return chromadb.EphemeralClient(settings=chromadb.Settings(anonymized_telemetry=False))
+    return chromadb.EphemeralClient()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_filters_embedded(client, draws):
             check_filter(chromasql.connect(client).execute, data, draws.draw(filters(data)))
 
 
-@relaxed
+@fewer
 @given(st.data())
 def test_rankings_embedded(client, draws):
     """A ranked statement ranks exactly the records for which its predicate is true."""

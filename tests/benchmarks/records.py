@@ -11,7 +11,6 @@ from typing import Any
 DIMENSION = 128
 LANGUAGES = ("en", "de", "fr", "it")
 _DOCUMENT_BYTES = 800
-_BATCH = 1_000
 _WORDS = tuple(f"{start}{middle}{end}" for start in ("ba", "co", "del", "fi") for middle in "aeiou" for end in "lmnrst")
 
 
@@ -41,7 +40,7 @@ def query_vector(seed: int = 1) -> list[float]:
     return [float(each) for each in vectors(1, -seed % 2**32)[0]]
 
 
-def build(folder: Path, shapes: list[Shape]) -> None:
+def build(folder: Path, shape: Shape) -> None:
     """Fill an embedded Chroma in the folder, unless it has been filled before."""
     import chromadb
 
@@ -50,18 +49,15 @@ def build(folder: Path, shapes: list[Shape]) -> None:
         return
     shutil.rmtree(folder, ignore_errors=True)
     client = chromadb.PersistentClient(folder)
-    for shape in shapes:
-        for seed, name in enumerate(shape.names):
-            collection = client.create_collection(name, embedding_function=None)
-            embeddings = vectors(shape.records, seed)
-            for start in range(0, shape.records, _BATCH):
-                numbers = range(start, min(start + _BATCH, shape.records))
-                collection.add(
-                    ids=[f"{name}-{number:06}" for number in numbers],
-                    embeddings=embeddings[start : start + _BATCH],
-                    documents=[_document(seed, number) for number in numbers],
-                    metadatas=[{"lang": LANGUAGES[number % 4], "year": 1990 + number % 30} for number in numbers],
-                )
+    for seed, name in enumerate(shape.names):
+        collection = client.create_collection(name, embedding_function=None)
+        numbers = range(shape.records)
+        collection.add(
+            ids=[f"{name}-{number:06}" for number in numbers],
+            embeddings=vectors(shape.records, seed),
+            documents=[_document(seed, number) for number in numbers],
+            metadatas=[{"lang": LANGUAGES[number % 4], "year": 1990 + number % 30} for number in numbers],
+        )
     client.close()
     done.touch()
 
