@@ -13,7 +13,6 @@ __all__ = [
     "LeafValue",
     "MetadataValue",
     "ScalarFunction",
-    "leaves_of",
     "metadata_keys",
 ]
 
@@ -82,13 +81,6 @@ def _parts(expression: Expression) -> tuple[Expression, ...]:
             return ranks
         case _:
             return ()
-
-
-def leaves_of(expression: Expression) -> tuple[int, ...]:
-    """Return the leaves that an expression reads, from left to right."""
-    if isinstance(expression, LeafValue):
-        return (expression.leaf,)
-    return tuple(leaf for part in _parts(expression) for leaf in leaves_of(part))
 
 
 def metadata_keys(expression: Expression) -> frozenset[str]:

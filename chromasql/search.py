@@ -8,7 +8,7 @@ statement over one collection, or one leaf of it, whose lists are then fused her
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from chromasql.expressions import (
     Arithmetic,
@@ -198,6 +198,8 @@ def _rank(expression: Expression, leaves: Sequence[Leaf], queries: dict[KnnLeaf,
             raise NotExpressible(name)
         case Fusion():
             return _fusion(expression, leaves, queries)
+        case _:
+            assert_never(expression)
 
 
 def _terms(
@@ -242,6 +244,8 @@ def query_of(leaf: KnnLeaf) -> Any:
             return list(values)
         case SparseQuery(indices, values):
             return {"#type": "sparse_vector", "indices": list(indices), "values": list(values)}
+        case _:
+            assert_never(leaf.query)
 
 
 def _group_by(keep: Keep, ranking: Ranking | None) -> dict[str, Any]:

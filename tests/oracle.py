@@ -253,7 +253,8 @@ class In(_Negatable):
     values: Any
 
     def positive(self, hit: Hit) -> Truth:
-        values = [plain(each) for each in plain(self.values)]
+        given = self.values
+        values = given.value if isinstance(given, Parameter) else [plain(each) for each in given]
         value = self.column.read(hit)
         if value is None:
             return None if values else False

@@ -126,6 +126,7 @@ def test_a_bound_value_is_a_written_value(one: Any, many: list[Any]) -> None:
 )
 def test_every_place_of_a_parameter(text: str, params: Any, written: str) -> None:
     """A parameter may stand in each place that the reference names, and reads as if its value were written there."""
+
     def vectors_as_given(node: ast.Node) -> ast.Node:
         if isinstance(node, EmbeddingVector) and isinstance(node.values, Array):
             numbers = (float(item.value) for item in node.values.items if isinstance(item, Literal))

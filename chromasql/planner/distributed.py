@@ -130,7 +130,7 @@ def _typed(value: Any) -> list[Any]:
     """Return the value in each of Chroma's types that may hold it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return [value]
-    if not float(value).is_integer():
+    if isinstance(value, float) and not value.is_integer():
         return [value]
     return [int(value), float(value)] if abs(value) <= _LARGEST else []
 

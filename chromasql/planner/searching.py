@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import assert_never
 
 from chromasql.expressions import Arithmetic, Constant, Expression, Fusion, LeafValue, MetadataValue, ScalarFunction
 from chromasql.plan import ALWAYS, Column, KnnLeaf, Leaf, QueryPlan, Ranking
@@ -88,6 +89,8 @@ def _is_same_there(expression: Expression, leaves: Sequence[Leaf]) -> bool:
             return all(_is_same_there(argument, leaves) for argument in arguments)
         case Fusion():
             return _is_union_there(expression, leaves)
+        case _:
+            assert_never(expression)
 
 
 def _is_union_there(fusion: Fusion, leaves: Sequence[Leaf]) -> bool:

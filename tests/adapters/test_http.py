@@ -65,9 +65,7 @@ def filled(chroma_server) -> SimpleNamespace:
         ids=[f"r{n}" for n in range(RECORDS)],
         embeddings=vectors,
         documents=[f"word{n % 5} and {n}" for n in range(RECORDS)],
-        metadatas=[
-            {"n": n, "half": n / 2, "even": n % 2 == 0, "tags": ["a", f"t{n % 3}"]} for n in range(RECORDS)
-        ],
+        metadatas=[{"n": n, "half": n / 2, "even": n % 2 == 0, "tags": ["a", f"t{n % 3}"]} for n in range(RECORDS)],
     )
     collection.add(ids=["bare"], embeddings=[vectors[0][::-1]])
     collection.add(ids=["link"], embeddings=[vectors[1][::-1]], uris=["file:///a"], metadatas=[{"x": 1}])
@@ -147,9 +145,7 @@ async def test_defaults_equal_chromadb(chroma_server, filled):
         got, queried = await ours.get(), await ours.query(filled.vectors[:1])
 
         assert plain(got, columns[:2]) == plain(await theirs.get(), columns[:2])
-        assert plain(queried, columns) == plain(
-            await theirs.query(query_embeddings=filled.vectors[:1]), columns
-        )
+        assert plain(queried, columns) == plain(await theirs.query(query_embeddings=filled.vectors[:1]), columns)
         assert await ours.count() == await theirs.count() == RECORDS + 2
 
 
@@ -162,9 +158,7 @@ async def test_numpy_vectors_are_sent(chroma_server, filled):
         expected = await collection.query(np.array(filled.vectors[:1], dtype=np.float32).tolist())
 
         assert await collection.query(np.array(filled.vectors[:1], dtype=np.float32)) == expected
-        assert await collection.query([np.array(filled.vectors[0])]) == await collection.query(
-            filled.vectors[:1]
-        )
+        assert await collection.query([np.array(filled.vectors[0])]) == await collection.query(filled.vectors[:1])
 
 
 async def test_handle_carries_what_the_server_says(chroma_server, filled):
@@ -235,9 +229,7 @@ async def test_stale_handle(chroma_server, filled, unique_name):
     async with HttpProvider(chroma_server.url) as provider:
         await provider.get_collection(name)
         filled.client.delete_collection(name)
-        filled.client.create_collection(name, embedding_function=None).add(
-            ids=["new"], embeddings=[[1.0, 2.0]]
-        )
+        filled.client.create_collection(name, embedding_function=None).add(ids=["new"], embeddings=[[1.0, 2.0]])
 
         with pytest.raises(HttpNotFoundError):
             await (await provider.get_collection(name)).get()
@@ -340,9 +332,7 @@ async def test_many_calls_at_once(chroma_server, filled):
     async with HttpProvider(chroma_server.url, connections=2) as provider:
         collection = await provider.get_collection(filled.name)
 
-        answers = await asyncio.gather(
-            *(collection.get(ids=[f"r{n % RECORDS}"], include=[]) for n in range(100))
-        )
+        answers = await asyncio.gather(*(collection.get(ids=[f"r{n % RECORDS}"], include=[]) for n in range(100)))
 
     assert [answer["ids"] for answer in answers] == [[f"r{n % RECORDS}"] for n in range(100)]
 
@@ -359,9 +349,7 @@ async def test_tenant_and_database(chroma_server, unique_name):
     )
     admin.create_tenant(tenant)
     admin.create_database(database, tenant)
-    client = chromadb.HttpClient(
-        host=chroma_server.host, port=chroma_server.port, tenant=tenant, database=database
-    )
+    client = chromadb.HttpClient(host=chroma_server.host, port=chroma_server.port, tenant=tenant, database=database)
     client.create_collection(name, embedding_function=None)
 
     async with (
@@ -395,9 +383,7 @@ async def test_server_that_dies_and_comes_back(start_chroma_server):
 
 
 @asynccontextmanager
-async def serve(
-    handler: Callable[[web.Request], Any], tls: ssl.SSLContext | None = None
-) -> AsyncIterator[str]:
+async def serve(handler: Callable[[web.Request], Any], tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """A server of one handler; the block gets its address."""
 
     async def answer(request: web.Request) -> web.Response:
@@ -1177,8 +1163,6 @@ def test_law_one_cell_decides(answer, data):
 )
 def test_law_no_json_gets_through_unchecked(key, body):
     """Whatever object a server answers, `_find_misfit` judges it without failing itself."""
-    verdict = http._find_misfit(
-        body.get("ids", body), {"documents": body.get(key), "distances": body.get(key)}
-    )
+    verdict = http._find_misfit(body.get("ids", body), {"documents": body.get(key), "distances": body.get(key)})
 
     assert verdict is None or isinstance(verdict, str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,11 @@ from chromasql.handles import awaitable_collection
 
 T = TypeVar("T")
 Act = Callable[[], Awaitable[Any]]
+
+
+def plain_id(value: Any) -> str:
+    """Name a value in a test's id, the same in every process: without the address that its repr may hold."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def fill(

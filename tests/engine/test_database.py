@@ -144,13 +144,23 @@ def test_a_folder_that_is_open_otherwise(folder: Path) -> None:
     """A folder that this process has open with other settings is refused with the way out."""
     mine = chromadb.PersistentClient(folder, ChromaSettings(allow_reset=True))
     try:
-        with (
-            connect(folder) as database,
-            pytest.raises(ChromaSQLError, match="give the client that has it open instead of the folder"),
-        ):
-            database.execute(COUNT)
+        with connect(folder) as database:
+            for sql in (COUNT, "SELECT id FROM *"):
+                with pytest.raises(ChromaSQLError, match="give the client that has it open instead of the folder"):
+                    database.execute(sql)
     finally:
         mine.close()
+
+
+def test_a_folder_that_somebody_else_writes(folder: Path) -> None:
+    """A collection that another client of the folder makes again is opened anew."""
+    mine = chromadb.PersistentClient(folder)
+    with connect(folder) as database:
+        assert len(database.execute(COUNT)) == 3
+        mine.delete_collection("docs")
+        fill(mine, "docs", 2)
+        assert len(database.execute(COUNT)) == 2
+    mine.close()
 
 
 def test_close_is_repeatable(folder: Path) -> None:

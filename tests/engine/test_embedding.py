@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from chromadb import Documents, EmbeddingFunction, Embeddings
-from chromadb.utils.embedding_functions import register_embedding_function
+from chromadb import Documents, EmbeddingFunction, Embeddings, Schema
+from chromadb.api.types import SparseEmbeddingFunction, SparseVector, SparseVectorIndexConfig
+from chromadb.utils import embedding_functions
+from chromadb.utils.embedding_functions import register_embedding_function, register_sparse_embedding_function
 
 from chromasql import (
     ChromaSQLExecutionError,
@@ -19,10 +23,14 @@ from chromasql import (
     batch_embedder,
     build_plan,
     connect_async,
+    embedding,
     execute_plan,
     parse,
 )
-from engine.doubles import Hang, fill, others
+from chromasql.embedding import VectorCache, embed_sparse
+from chromasql.handles import Handle
+from chromasql.plan import TextQuery
+from engine.doubles import Hang, fill, others, plain_id
 
 NAMES = [f"part-{number}" for number in range(5)]
 ALL = ", ".join(NAMES)
@@ -242,8 +250,6 @@ async def test_function_that_is_not_registered(client: Any, monkeypatch: pytest.
     client.create_collection("docs", embedding_function=Letters(0.125)).add(ids=["1"], documents=["b"])
     database = connect_async(client)
     await database.execute("SELECT id FROM docs")  # chromadb itself builds the function when it opens
-    from chromadb.utils import embedding_functions
-
     monkeypatch.delitem(embedding_functions.known_embedding_functions, "letters")
     with pytest.raises(ChromaSQLExecutionError, match="embedding function letters cannot be used") as caught:
         await database.execute("SELECT id FROM docs USING EMBEDDING (TEXT 'a')")
@@ -351,7 +357,7 @@ class Unreadable:
         Unreadable(),
         np.array([np.nan, 0.0]),
     ],
-    ids=repr,
+    ids=plain_id,
 )
 async def test_bad_vectors(parts: Any, vector: Any) -> None:
     """What is no vector of finite single-precision numbers is an error that shows the text."""
@@ -381,7 +387,7 @@ async def test_vector_of_another_length(parts: Any) -> None:
         await connect_async(parts, embed_fn=lambda text: [0.0] * 3).execute(ONE_TEXT)
 
 
-@pytest.mark.parametrize("vectors", [[], [[0.0, 0.0]] * 3, None, 5, iter([])], ids=repr)
+@pytest.mark.parametrize("vectors", [[], [[0.0, 0.0]] * 3, None, 5, iter([])], ids=plain_id)
 async def test_wrong_number_of_vectors(parts: Any, vectors: Any) -> None:
     """A list embedder that does not return a vector for each text is refused."""
     with pytest.raises(ChromaSQLExecutionError, match="was given 1 texts and must return as many vectors"):
@@ -427,3 +433,128 @@ async def test_an_embedder_without_a_signature(parts: Any) -> None:
             return [0.0, 0.0]
 
     assert len(await connect_async(parts, embed_fn=Opaque()).execute(ONE_TEXT)) == 3
+
+
+async def test_errors_of_ours_are_left_alone(parts: Any) -> None:
+    """An embedder that raises an error of ChromaSQL is heard as it is."""
+    refusal = ChromaSQLPlanningError("the model is asleep")
+
+    def embed(text: str) -> Any:
+        raise refusal
+
+    with pytest.raises(ChromaSQLPlanningError) as caught:
+        await connect_async(parts, embed_fn=embed).execute(ONE_TEXT)
+    assert caught.value is refusal
+
+
+# Remembered
+
+
+async def test_vectors_are_remembered_between_statements(client: Any) -> None:
+    """A collection's own function is asked once for a text, however many statements of a database name it."""
+    client.create_collection("docs", embedding_function=Letters(0.25)).add(ids=["1"], documents=["b"])
+    database = connect_async(client)
+    Letters.asked.clear()
+    for _ in range(3):
+        await database.execute("SELECT id FROM docs USING EMBEDDING (TEXT 'b')")
+    await database.execute("SELECT id FROM docs USING EMBEDDING BATCH (TEXT 'b', TEXT 'c')")
+    assert Letters.asked == [("queries x 0.25", ("b",)), ("queries x 0.25", ("c",))]
+
+
+def test_the_cache_is_bounded() -> None:
+    """A cache forgets the vector that was used longest ago."""
+    cache = VectorCache(2)
+    first, second, third = (TextQuery(text) for text in "abc")
+    cache.keep("x", {first: [1.0], second: [2.0]})
+    assert cache.known("x", [first]) == {first: [1.0]}
+    cache.keep("x", {third: [3.0]})
+    assert cache.known("x", [first, second, third]) == {first: [1.0], third: [3.0]}
+    assert cache.known("y", [first]) == {}
+
+
+async def test_built_functions_are_bounded(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many embedding functions that were built are kept, and one that was dropped is built again."""
+    monkeypatch.setattr(embedding, "_MOST_BUILT", 1)
+    monkeypatch.setattr(embedding, "_built", OrderedDict())
+    for number, name in enumerate(NAMES[:2]):
+        client.create_collection(name, embedding_function=Letters(1 + number)).add(ids=["1"], documents=["b"])
+    sql = "SELECT distance FROM {} USING EMBEDDING (TEXT 'b')"
+    for name in (*NAMES[:2], NAMES[0]):
+        assert (await connect_async(client).execute(sql.format(name))).rows == [{"distance": 0.0}]
+        assert len(embedding._built) == 1
+
+
+# Sparse
+
+
+@register_sparse_embedding_function
+class Counts(SparseEmbeddingFunction[Documents]):
+    """One of chromadb's sparse embedding functions: how often each letter stands in a text."""
+
+    asked: list[list[str]] = []
+
+    def __init__(self) -> None:
+        pass
+
+    def __call__(self, input: Documents) -> Any:  # noqa: A002 - chromadb's name
+        Counts.asked.append(list(input))
+        counted = [sorted(Counter(text).items()) for text in input]
+        return [
+            SparseVector(indices=[ord(letter) for letter, _ in each], values=[float(count) for _, count in each])
+            for each in counted
+        ]
+
+    @staticmethod
+    def name() -> str:
+        return "counts"
+
+    @staticmethod
+    def build_from_config(config: dict[str, Any]) -> Counts:
+        return Counts()
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def with_sparse_index(schema: Any) -> Handle:
+    """Return an opened handle of a collection with a schema."""
+    collection = SimpleNamespace(get=print, query=print, schema=schema)
+    handle = Handle("docs", 0)
+    handle.opened(collection)
+    return handle
+
+
+@pytest.fixture
+def schema() -> Schema:
+    """Give a schema with a sparse index on words."""
+    config = SparseVectorIndexConfig(embedding_function=Counts(), source_key="#document")
+    return Schema().create_index(config=config, key="words")
+
+
+async def test_sparse_texts(schema: Schema) -> None:
+    """A text is embedded for a sparse index by the function in the schema, once, whichever form the schema has."""
+    Counts.asked.clear()
+    handles = [with_sparse_index(schema), with_sparse_index(schema.serialize_to_json())]
+    found = await embed_sparse([(TextQuery("aab"), "words"), (TextQuery("aab"), "words")], handles)
+    vector = {"#type": "sparse_vector", "indices": [97, 98], "values": [2.0, 1.0]}
+    assert found == {"docs": {(TextQuery("aab"), "words"): vector}}
+    assert Counts.asked == [["aab"]]
+
+
+@pytest.mark.parametrize("schema_", [None, {}, {"keys": 5}, Schema()], ids=["none", "empty", "garbage", "default"])
+async def test_no_sparse_function(schema_: Any) -> None:
+    """A collection without such an index, or without its function, is told by name with the way out."""
+    with pytest.raises(ChromaSQLExecutionError, match="docs has no embedding function for the sparse index words"):
+        await embed_sparse([(TextQuery("a"), "words")], [with_sparse_index(schema_)])
+
+
+async def test_sparse_functions_that_fail(schema: Schema, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sparse function that raises, or that this process does not know, is an error of ours that names it."""
+    queries = [(TextQuery("a"), "words")]
+    with monkeypatch.context() as patch:
+        patch.setattr(Counts, "embed_query", lambda self, input: 1 / 0)  # noqa: A006 - chromadb's name
+        with pytest.raises(ChromaSQLExecutionError, match="function counts cannot be used\n  ZeroDivisionError"):
+            await embed_sparse(queries, [with_sparse_index(schema)])
+    monkeypatch.delitem(embedding_functions.sparse_known_embedding_functions, "counts")
+    with pytest.raises(ChromaSQLExecutionError, match="counts is not registered with chromadb here"):
+        await embed_sparse(queries, [with_sparse_index(schema)])

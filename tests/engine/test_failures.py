@@ -23,7 +23,7 @@ from chromasql import (
     connect_async,
 )
 from chromasql.multi_collection import execute_multi_collection
-from engine.doubles import Hang, Spy, answers, fill, others, raises, without_waiting
+from engine.doubles import Hang, Spy, answers, fill, others, plain_id, raises, without_waiting
 
 RANKED = "SELECT id, _collection FROM one, two, six USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 6"
 FILTERED = "SELECT id, _collection FROM one, two, six WHERE n < 2"
@@ -460,7 +460,7 @@ GARBAGE: list[Any] = [None, 5, "ids", [], {}, {"ids": None}, {"ids": 5}, {"ids":
         query_answer(distances=[None]),
         query_answer(distances={0: [1.0, 2.0]}),
     ],
-    ids=repr,
+    ids=plain_id,
 )
 async def test_garbage_of_query(spy: Spy, answer: Any) -> None:
     """An answer to a query whose lists do not line up, or whose distances are not finite, fails its collection."""
@@ -482,7 +482,7 @@ async def test_garbage_of_query(spy: Spy, answer: Any) -> None:
         get_answer(documents=[]),
         get_answer(documents="xy"),
     ],
-    ids=repr,
+    ids=plain_id,
 )
 async def test_garbage_of_get(spy: Spy, answer: Any) -> None:
     """An answer to get whose lists do not line up fails its collection."""
@@ -498,7 +498,7 @@ async def test_garbage_of_get(spy: Spy, answer: Any) -> None:
     ("column", "select"),
     [("metadatas", "n"), ("documents", "document"), ("embeddings", "embedding")],
 )
-@pytest.mark.parametrize("value", [5, "text", [1], b"12345678", {"n": object()}, object()], ids=repr)
+@pytest.mark.parametrize("value", [5, "text", [1], b"12345678", {"n": object()}, object()], ids=plain_id)
 async def test_garbage_in_columns(spy: Spy, column: str, select: str, value: Any) -> None:
     """A value that cannot be read gives an outcome or an error of ours, and nothing foreign."""
     included = {"ids": ["a"], "metadatas": [{}], "documents": [""], "embeddings": [[0.0, 0.0]]}
@@ -523,7 +523,7 @@ async def test_garbage_of_count(spy: Spy, count: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "configuration", [None, 5, [], {"hnsw": "l2"}, {"hnsw": {"space": 5}}, {"embedding_function": "x"}], ids=repr
+    "configuration", [None, 5, [], {"hnsw": "l2"}, {"hnsw": {"space": 5}}, {"embedding_function": "x"}], ids=plain_id
 )
 async def test_garbage_of_configuration(configuration: Any) -> None:
     """A configuration that says nothing readable is as one that says nothing."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import chromadb
 import pytest
-from chromadb.errors import NotFoundError
+from chromadb.errors import ChromaError, NotFoundError
 
 from chromasql import (
     ChromaSQLExecutionError,
@@ -318,6 +318,38 @@ async def test_vector_length_is_checked(client: Any) -> None:
     with pytest.raises(ChromaSQLPlanningError, match="has 3 components, but collection one holds vectors of 2"):
         await connect_async(spy).execute("SELECT id FROM one USING EMBEDDING (VECTOR [1, 2, 3])")
     assert not spy.sent("get", "query", "count")
+
+
+async def test_payloads_of_the_search_api(chroma_server: Any, unique_name: Any) -> None:
+    """Plain payloads reach chromadb's collections as its own objects: a single node reads them, and has no search."""
+    payload = {"filter": {"n": 1}, "rank": None, "group_by": {}, "limit": {"limit": 5}, "select": {"keys": ["#score"]}}
+    blocking = chromadb.HttpClient(chroma_server.host, chroma_server.port)
+    name = unique_name()
+    fill(blocking, name, 1)
+    client = await chromadb.AsyncHttpClient(chroma_server.host, chroma_server.port)
+    for collection in (blocking.get_collection(name), await client.get_collection(name)):
+        handle = Handle(name, 0)
+        handle.opened(collection)
+        for level in ({}, {"read_level": "index_only"}):
+            with pytest.raises(ChromaError, match="not implemented|Not implemented"):
+                await handle.collection.search(searches=[payload], **level)
+    await client._server._cleanup()
+
+
+async def test_payloads_of_other_collections() -> None:
+    """A collection that is not chromadb's is given the payloads as they are, blocking or not."""
+
+    class Blocking:
+        def get(self) -> None: ...
+
+        def query(self) -> None: ...
+
+        def search(self, **arguments: Any) -> Any:
+            return arguments
+
+    handle = Handle("other", 0)
+    handle.opened(Blocking())
+    assert await handle.collection.search(searches=[{}]) == {"searches": [{}]}
 
 
 # Limits and answers

@@ -17,7 +17,7 @@ from chromasql import (
     ast,
     connect_async,
 )
-from engine.doubles import Spy, fill, raises
+from engine.doubles import Spy, fill, plain_id, raises
 
 NAMES = ["logs-2023", "logs-2024-01", "logs-2024-02", "notes", "tmp-1"]
 
@@ -229,7 +229,7 @@ async def test_a_router_sees_the_bound_statement() -> None:
 
 
 @pytest.mark.parametrize(
-    "names", ["notes", 5, {"notes": 1}, [5], [None], ["notes", b"tmp-1"], iter(["notes"])], ids=repr
+    "names", ["notes", 5, {"notes": 1}, [5], [None], ["notes", b"tmp-1"], iter(["notes"])], ids=plain_id
 )
 @MAKERS
 async def test_garbage_of_routers(make: Callable[[Any], Any], names: Any) -> None:

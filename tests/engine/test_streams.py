@@ -18,7 +18,7 @@ from chromasql import (
     connect,
     connect_async,
 )
-from engine.doubles import Hang, Spy, answers, fill, others, raises, without_waiting
+from engine.doubles import Hang, Spy, answers, fill, others, plain_id, raises, without_waiting
 
 STATEMENTS = [
     "SELECT id, n FROM one, two",
@@ -86,7 +86,7 @@ async def test_no_partial_stream(spy: Spy, sql: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, {}, {"ids": ["a"], "metadatas": []}, {"ids": ["a"], "metadatas": [5]}], ids=repr
+    "answer", [None, {}, {"ids": ["a"], "metadatas": []}, {"ids": ["a"], "metadatas": [5]}], ids=plain_id
 )
 async def test_garbage_ends_a_stream(spy: Spy, answer: Any) -> None:
     """An answer that nobody can read ends the stream with an error of ours."""

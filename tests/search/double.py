@@ -1,5 +1,7 @@
 """
-A distributed Chroma that is not there: its collections, written from notes on its source and from nothing of ours.
+A distributed Chroma that is not there: its collections, written from notes on its source.
+
+Of ours it has the regular expressions alone, which stand in for those of Rust.
 
 It reads filters as Chroma Cloud does, quirks and all: whole numbers and floats are indexed apart, whole numbers as
 unsigned 32-bit and floats in single precision once the data is compacted, arrays by element, texts by trigrams. Ranks
@@ -14,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import re2
+
+from chromasql.regex import compile_regex
 
 MOST_RESULTS = 300
 MOST_PREDICATES = 8
@@ -410,7 +413,7 @@ class Index:
             return document is not None and operand in document and (len(operand) >= 3 or not self._compacted)
         if shortest_match(operand) == 0:
             return True
-        return document is not None and re2.search(operand, document) is not None
+        return document is not None and compile_regex(operand)(document)
 
 
 def shortest_match(pattern: str) -> int:

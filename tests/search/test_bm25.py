@@ -225,6 +225,12 @@ def test_pattern_keeps_all(words, document):
         assert compile_regex(words_pattern(query))(text)
 
 
+def test_words_that_only_look_alike():
+    """A document that Chroma's engine finds, as to it a long s is an s, but that holds no word is not ranked."""
+    assert ids(of_documents("\u017fun", "sun", "moon"), "BM25('sun')") == ["d1"]
+    assert ids(of_documents("\u017fun"), "BM25('sun')") == []
+
+
 @pytest.mark.parametrize("text", ["", "...", "?!"])
 def test_no_words(text):
     """A text without words ranks nothing."""

@@ -20,7 +20,7 @@ from search.double import Record as CloudRecord
 from search.oracle import Bm25, Hit, Knn, Rrf, bm25, distance, leaves_of
 from search.strategies import cloud, datasets, statements
 
-relaxed = settings(suppress_health_check=list(HealthCheck))
+fewer = settings(suppress_health_check=list(HealthCheck), max_examples=max(10, settings.default.max_examples // 3))
 pytestmark = pytest.mark.timeout(7200)
 
 
@@ -156,7 +156,7 @@ def test_error_in_a_script(memory):
 # The audit trail
 
 
-@relaxed
+@fewer
 @given(st.data())
 def test_explain_rows(draws):
     """_explain holds the rank and the distance that each leaf gave the record, over all collections, and its score."""
@@ -416,7 +416,7 @@ def _count_errors(monkeypatch, owner: type, name: str) -> list[Any]:
 # Quotas
 
 
-@relaxed
+@fewer
 @given(st.data())
 def test_quotas(draws):
     """Nothing that is sent of a generated statement is beyond the quotas of Chroma Cloud, which the double enforces."""

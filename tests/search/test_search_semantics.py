@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import chromadb
+import oracle as reference
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from predicates import strategies as predicates
 
 import chromasql
 from search.double import DistributedCollection, DistributedProvider
@@ -95,6 +98,44 @@ def test_pages_cut_ties_by_id(draws):
     assert result.plan.search == "whole"
     expected = statement.page(statement.ranked(data.collections, "l2"))
     assert [(row["id"], row["score"]) for row in result.rows] == [(hit.record.id, score) for hit, score in expected]
+
+
+@relaxed
+@given(st.data())
+def test_filters(draws):
+    """WHERE keeps on Chroma Cloud, which reads filters in a way of its own, exactly the records for which it is true."""
+    drawn = draws.draw(predicates.datasets([f"search-{at}" for at in range(predicates.MOST_COLLECTIONS)]))
+    collections = [
+        replace(each, records=tuple(replace(one, metadata=_kept_whole(one.metadata)) for one in each.records))
+        for each in drawn.collections
+    ]
+    provider = DistributedProvider(
+        *(
+            DistributedCollection(
+                each.name,
+                [CloudRecord(one.id, one.vector, one.document, one.metadata or {}) for one in each.records],
+                compacted=draws.draw(st.booleans()),
+            )
+            for each in collections
+        )
+    )
+    database = chromasql.connect(provider, dialect="distributed")
+    for _ in range(STATEMENTS):
+        statement = draws.draw(predicates.filters(drawn))
+        sql, params = statement.sql([each.name for each in collections])
+
+        (expected,) = reference.answer(statement, collections)
+        assert reference.same_set(database.execute(sql, params).rows, expected), sql
+
+
+def _kept_whole(metadata: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Leave out whole numbers of which Chroma Cloud keeps only the remainder by 2**32."""
+
+    def is_kept(value: Any) -> bool:
+        values = value if isinstance(value, list) else [value]
+        return all(type(each) is not int or -(2**31) <= each < 2**32 for each in values)
+
+    return None if metadata is None else {key: value for key, value in metadata.items() if is_kept(value)} or None
 
 
 # By example
