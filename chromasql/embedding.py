@@ -109,7 +109,8 @@ async def embed_texts(
                 f"MODEL {query.model!r} needs embed_fn=..; a collection's own embedding function has one model"
             )
     found = await _at_once(
-        _remembered(own.key, distinct, cache, partial(_embed_with_own, own)) for own in functions.values()
+        _remembered(own.key, distinct, cache if own.lasting else VectorCache(), partial(_embed_with_own, own))
+        for own in functions.values()
     )
     by_function = dict(zip(functions, found, strict=True))
     return {name: by_function[function] for name, function in used.items()}
@@ -192,6 +193,8 @@ _MOST_BUILT = 32
 
 async def _built_function(own: OwnFunction) -> Any:
     """Build an embedding function once; some load a model."""
+    if not own.lasting:
+        return own.build()
     if own.key not in _built:
         _built[own.key] = await run_blocking(own.build)
         while len(_built) > _MOST_BUILT:

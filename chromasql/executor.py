@@ -143,7 +143,7 @@ async def stream_plan(
     """
     run = _Run(plan, dispatcher, embed_fn, cache=cache)
     if plan.rankings or plan.order or plan.keep is not None or plan.aggregation is not None:
-        yield (await run.result()).rows
+        yield (await run.result()).require_complete().rows
         return
     async for rows in run.pages():
         yield rows

@@ -200,12 +200,13 @@ class OwnFunction(NamedTuple):
     """
     The embedding function that a collection brings along.
 
-    ``key`` is equal for equal functions; ``name`` is for people; ``build`` makes it.
+    ``key`` is equal for equal functions, for good where ``lasting``; ``name`` is for people; ``build`` makes it.
     """
 
     key: str
     name: str
     build: Callable[[], Any]
+    lasting: bool = True
 
 
 @dataclass(slots=True)
@@ -274,7 +275,7 @@ def _embedding_function(configuration: Mapping[str, Any], given: Any) -> OwnFunc
         return OwnFunction(key, name, partial(_build, name, settings))
     if given is not None and type(given).__name__ != "DefaultEmbeddingFunction":
         name = type(given).__qualname__
-        return OwnFunction(f"{name} {id(given)}", name, lambda: given)
+        return OwnFunction(f"{name} {id(given)}", name, lambda: given, lasting=False)
     return None
 
 

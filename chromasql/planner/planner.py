@@ -325,7 +325,10 @@ class _QueryPlanner:
     def _column(self, operand: ast.Operand) -> Column:
         """Return the column of the records that a field means."""
         if isinstance(operand, ast.Aggregate):
-            raise ChromaSQLPlanningError(f"{operand.name} belongs in SELECT, HAVING or ORDER BY", span=operand.span)
+            raise ChromaSQLPlanningError(
+                f"{operand.name} belongs in SELECT, HAVING or ORDER BY of a statement that groups its records",
+                span=operand.span,
+            )
         self._check_path(operand)
         if operand.root in ("distance", "score") and not self._ranked:
             raise ChromaSQLPlanningError(

@@ -49,7 +49,7 @@ VOCABULARY = (
 
 @pytest.fixture(scope="module")
 def client() -> Any:
-    return chromadb.EphemeralClient(settings=chromadb.Settings(anonymized_telemetry=False))
+    return chromadb.EphemeralClient()
 
 
 def in_memory(collections: tuple[Collection, ...]) -> MemoryProvider:

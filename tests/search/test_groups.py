@@ -28,7 +28,7 @@ Metadata = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def client() -> Any:
-    return chromadb.EphemeralClient(settings=chromadb.Settings(anonymized_telemetry=False))
+    return chromadb.EphemeralClient()
 
 
 def of(*metadatas: Metadata | None, parts: int = 1) -> MemoryProvider:

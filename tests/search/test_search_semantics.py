@@ -28,7 +28,7 @@ STATEMENTS = 3
 
 @pytest.fixture(scope="module")
 def client() -> Any:
-    return chromadb.EphemeralClient(settings=chromadb.Settings(anonymized_telemetry=False))
+    return chromadb.EphemeralClient()
 
 
 def scale_of(statement: Statement) -> float:
