@@ -230,14 +230,14 @@ def _engine(found: dict[str, Any]) -> str:
                 "bounded.\n"
             ),
             _table(
-                ("collections", "ms", "µs per collection", "tasks at most"),
+                ("collections", "ms of CPU", "µs per collection", "tasks at most"),
                 [
                     (count, f"{cost:.2f}", f"{cost / int(count) * 1000:.0f}", found["tasks"][count])
                     for count, cost in collections.items()
                 ],
             ),
             f"37 collections, n rows each, top n; a row costs {(most - least) / (37 * 190) * 1000:.2f} µs from 10 to 200 rows.\n",
-            _table(("rows of each", "ms"), [(count, f"{cost:.2f}") for count, cost in rows.items()]),
+            _table(("rows of each", "ms of CPU"), [(count, f"{cost:.2f}") for count, cost in rows.items()]),
             *(
                 f"Profile of {name}, under the profiler:\n\n{_profile(lines)}"
                 for name, lines in found["profiles"].items()

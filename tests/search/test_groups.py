@@ -191,9 +191,17 @@ def call(function: str, key: str, *, distinct: bool) -> Call:
         found = numbers(group)
         return float(total(found) / len(found)) if found else None
 
+    def added(group: Sequence[Metadata]) -> float | None:
+        found = numbers(group)
+        if not found:
+            return None
+        # Whole numbers add up to a whole number, however large.
+        whole = all(isinstance(number, int) for number in found)
+        return int(total(found)) if whole else float(total(found))
+
     functions: dict[str, Callable[[Sequence[Metadata]], Any]] = {
         "COUNT": lambda group: len(present(key, group, distinct=distinct)),
-        "SUM": lambda group: float(total(numbers(group))) if numbers(group) else None,
+        "SUM": added,
         "AVG": average,
         "MIN": extreme(min),
         "MAX": extreme(max),

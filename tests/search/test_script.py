@@ -474,3 +474,25 @@ def test_fusion_is_a_rank():
     )
 
     assert [row["id"] for row in rows] == ["docs0", "docs1"]
+
+
+@pytest.mark.parametrize("weak", [True, False])
+def test_what_cannot_be_remembered(weak):
+    """A client and a provider that nothing can be remembered of are asked for each statement, and no less right."""
+
+    class Forgettable(DistributedCollection):
+        __hash__ = None  # type: ignore[assignment]
+
+    class Slotted:
+        __slots__ = ("get_collection", "list_collection_names")
+
+    collection = (DistributedCollection if weak else Forgettable)("docs", [CloudRecord("a", [0.0])])
+    inner = DistributedProvider(collection)
+    provider = Slotted()
+    provider.get_collection, provider.list_collection_names = inner.get_collection, inner.list_collection_names
+    database = chromasql.connect(provider)
+
+    plans = [database.execute("SELECT id FROM docs RANK BY KNN([0]) LIMIT 1").plan for _ in range(2)]
+
+    assert [plan.dialect for plan in plans] == ["distributed"] * 2
+    assert [call["searches"] for call in inner.sent("search")].count([]) == (1 if weak else 2)
