@@ -54,16 +54,19 @@ def machine() -> dict[str, Any]:
 def write(figures: dict[str, Any], folder: Path) -> None:
     """Write ``benchmarks.md`` and, where matplotlib is installed, ``benchmarks.svg``."""
     parts = [_INTRO, _machine(figures["machine"], figures.get("loads", {}))]
+    workloads = [each for name in ("fanout", "many") if name in figures for each in figures[name]["workloads"]]
+    if workloads:
+        parts.append(_fanout(workloads, figures.get("fanout", {}).get("pattern")))
     for name, section in _SECTIONS.items():
         if name in figures:
             parts.append(section(figures[name]))
     (folder / "benchmarks.md").write_text("\n".join(parts).rstrip() + "\n", "utf-8")
-    if "fanout" not in figures:
+    if not workloads:
         return
     if find_spec("matplotlib") is None:
         print("no plot: matplotlib is not installed")
         return
-    _plot(figures["fanout"]["workloads"], folder / "benchmarks.svg")
+    _plot(workloads, folder / "benchmarks.svg")
 
 
 def _machine(found: dict[str, Any], loads: dict[str, float]) -> str:
@@ -85,8 +88,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
-def _fanout(found: dict[str, Any]) -> str:
-    workloads = found["workloads"]
+def _fanout(workloads: list[dict[str, Any]], pattern: dict[str, float] | None) -> str:
     parts = [
         "## Against the code by hand\n",
         "![Wall time by that of the code by hand](benchmarks.svg)\n",
@@ -134,11 +136,11 @@ def _fanout(found: dict[str, Any]) -> str:
     top = workloads[0]["server"]
     floor = top["address"]["wall"] / top["floor"]["wall"]
     parts.append(f"Top 10 over an address by the floor: {_against(floor, _FLOOR_GOAL)}.\n")
-    pattern = found["pattern"]
-    parts.append(
-        f"Where FROM has a pattern, the names are listed first: top 10 over an address takes "
-        f"{pattern['wall']:.1f} ms then.\n"
-    )
+    if pattern is not None:
+        parts.append(
+            "Where FROM has a pattern, the names are listed first: top 10 over an address takes "
+            f"{pattern['wall']:.1f} ms then.\n"
+        )
     missed = [
         (each["title"], form, found)
         for each in workloads
@@ -340,7 +342,6 @@ def _langchain(found: dict[str, Any]) -> str:
 
 
 _SECTIONS = {
-    "fanout": _fanout,
     "weighing": _weighing,
     "engine": _engine,
     "startup": _startup,
