@@ -1,4 +1,4 @@
-"""Sends calls to collections: limits, deadline, timings, stale handles. It decides nothing about answers."""
+"""Sends calls to collections: limits, deadline, retries, timings, stale handles. It decides nothing about answers."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from chromasql.errors import (
 )
 from chromasql.handles import Handle, cancel_all, check_answer, is_missing
 from chromasql.result import Outcome, StepTiming, Timings
+from chromasql.retries import retried
 
 __all__ = ["CallFailed", "Dispatcher", "HandleChanged"]
 
@@ -66,7 +67,8 @@ class Dispatcher:
     ``get_collection`` opens by name, ``forget`` drops a stale handle, ``missing`` makes the error that ends the
     statement where a collection does not exist (where it makes none, that is a failure like any other);
     ``concurrency`` bounds the collections that are asked at once; ``timeout`` is in seconds from now, for everything;
-    with ``on_error`` ``fail`` the first failure ends the statement.
+    with ``on_error`` ``fail`` the first failure ends the statement; a call whose failure may pass is made up to
+    ``retries`` times more.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Dispatcher:
         concurrency: int = 8,
         timeout: float | None = None,
         on_error: str = "skip",
+        retries: int = 0,
         keep_raw: bool = False,
     ) -> None:
         self._get_collection = get_collection
@@ -87,6 +90,7 @@ class Dispatcher:
         self._timeout = timeout
         self._deadline = None if timeout is None else _now() + timeout
         self._fails = on_error == "fail"
+        self._retries = retries
         self._keep_raw = keep_raw
         self._anew = False
         self._records: dict[str, _Record] = {}
@@ -109,7 +113,7 @@ class Dispatcher:
         """Open a collection."""
         self._records.setdefault(handle.name, _Record())
         try:
-            await self._timed(handle, self._opened(handle))
+            await self._tried(handle, partial(self._opened, handle))
         except CallFailed as failed:
             error = await self._missing(handle.name) if self._missing and is_missing(failed.cause) else None
             if error is not None:
@@ -129,8 +133,9 @@ class Dispatcher:
         A handle that turns out stale, as the collection was deleted and made again, is opened anew and asked
         once more; `HandleChanged` where what is known of it is no longer so. Any other exception becomes `CallFailed`.
         """
+        asked = partial(self._asked, handle, method, arguments)
         try:
-            return await self._timed(handle, self._asked(handle, method, arguments))
+            return await self._tried(handle, asked)
         except CallFailed as failed:
             if handle.refreshed or not is_missing(failed.cause):
                 raise
@@ -140,7 +145,7 @@ class Dispatcher:
         await self.open(handle)
         if handle.facts != known:
             raise HandleChanged(handle.name)
-        return await self._timed(handle, self._asked(handle, method, arguments))
+        return await self._tried(handle, asked)
 
     async def _asked(self, handle: Handle, method: str, arguments: dict[str, Any]) -> Any:
         record = self._records[handle.name]
@@ -156,15 +161,26 @@ class Dispatcher:
             record.responses.append(answer)
         return answer
 
-    async def _timed(self, handle: Handle, call: Awaitable[T]) -> T:
+    async def _tried(self, handle: Handle, call: Callable[[], Awaitable[T]]) -> T:
+        record = self._records[handle.name]
+
+        def noted() -> None:
+            record.retries += 1
+
+        try:
+            return await retried(
+                partial(self._timed, handle, call), retries=self._retries, in_time=self._leaves, noted=noted
+            )
+        except Exception as error:
+            raise CallFailed(error) from error
+
+    async def _timed(self, handle: Handle, call: Callable[[], Awaitable[T]]) -> T:
         started = time.perf_counter()
         if self._flying == 0:
             self._flying_since = started
         self._flying += 1
         try:
-            return await call
-        except Exception as error:
-            raise CallFailed(error) from error
+            return await call()
         finally:
             ended = time.perf_counter()
             self._flying -= 1
@@ -280,6 +296,10 @@ class Dispatcher:
 
     def _remaining(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - _now())
+
+    def _leaves(self, seconds: float) -> bool:
+        remaining = self._remaining()
+        return remaining is None or seconds < remaining
 
     def _too_late(self) -> ChromaSQLTimeoutError:
         return ChromaSQLTimeoutError(

@@ -15,12 +15,14 @@ __all__ = ["OPTIONS", "Settings", "with_options"]
 OPTIONS = ("merge", "on_error", "per_collection", "read_level", "timeout")
 """The names of the options."""
 
+_CALLERS_OWN = ("retries",)
 _READ_LEVELS = ("index_and_wal", "index_only", "index_and_bounded_wal")
 _TAKES = {
     "merge": "SCORE (also called distance) or RRF",
     "on_error": "SKIP or FAIL",
     "per_collection": f"a whole number from 1 to {MAX_POOL}",
     "read_level": "INDEX_AND_WAL, INDEX_ONLY or INDEX_AND_BOUNDED_WAL",
+    "retries": "a whole number from 0 on",
     "timeout": "a number of seconds above 0",
 }
 
@@ -32,7 +34,10 @@ class Settings:
 
     ``merge`` is ``distance`` or ``rrf``; ``on_error`` is ``skip`` or ``fail``; ``timeout`` is in seconds for the
     whole statement; ``per_collection`` is the number of candidates that each collection gives; ``read_level`` is
-    passed to a Chroma that has read levels. ``fixed`` names those that the statement may not change.
+    passed to a Chroma that has read levels. ``fixed`` names those of these that the statement may not change.
+
+    No statement changes the rest. ``retries`` is how often a call is made again whose failure may pass: a connection
+    refused or reset, and HTTP's 429, 502, 503 and 504.
     """
 
     merge: str = "distance"
@@ -41,9 +46,10 @@ class Settings:
     per_collection: int | None = None
     read_level: str | None = None
     fixed: frozenset[str] = frozenset()
+    retries: int = 2
 
     def __post_init__(self) -> None:
-        for name in OPTIONS:
+        for name in (*OPTIONS, *_CALLERS_OWN):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _checked(name, value))
@@ -88,6 +94,8 @@ def _checked(name: str, value: Any) -> Any:
         case "read_level", str() if word in _READ_LEVELS:
             return word
         case "per_collection", int() if not isinstance(word, bool) and 1 <= word <= MAX_POOL:
+            return word
+        case "retries", int() if not isinstance(word, bool) and word >= 0:
             return word
         case "timeout", int() | float() if not isinstance(word, bool) and 0 < word < float("inf"):
             return float(word)
