@@ -306,6 +306,8 @@ class Engine:
             timeout=plan.timeout if isinstance(plan, QueryPlan) else settings.timeout,
             on_error=plan.on_error if isinstance(plan, QueryPlan) else settings.on_error,
             retries=settings.retries,
+            collection_timeout=settings.collection_timeout,
+            min_success=settings.min_success,
             keep_raw=self._keep_raw,
         )
 

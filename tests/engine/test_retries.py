@@ -109,7 +109,9 @@ def failing(spy: Spy, method: str, *errors: Exception) -> Fails:
 
 def run(spy: Any, sql: str, *, timeout: float | None = None, **settings: Any) -> Any:
     """Run a statement where every pause passes at once."""
-    return without_waiting(connect_async(spy, settings=Settings(**settings), dialect="local").execute(sql, timeout=timeout))
+    return without_waiting(
+        connect_async(spy, settings=Settings(**settings), dialect="local").execute(sql, timeout=timeout)
+    )
 
 
 @pytest.mark.parametrize("error", PASSING, ids=repr)
