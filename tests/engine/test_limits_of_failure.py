@@ -8,7 +8,6 @@ import pickle
 from typing import Any
 
 import pytest
-from engine.doubles import Hang, Spy, others, raises, without_waiting
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from chromasql import (
     Settings,
     connect_async,
 )
+from engine.doubles import Hang, Spy, others, raises, without_waiting
 
 RANKED = "SELECT id, _collection FROM * USING EMBEDDING (VECTOR [0.0]) TOPK 40"
 FILTERED = "SELECT id, _collection FROM * ORDER BY id"
@@ -205,14 +205,14 @@ def test_outcomes_of_a_timeout() -> None:
 
 @pytest.mark.parametrize("value", [0, -1, 0.0, 1.5, math.nan, True, "half"])
 def test_bad_min_success(value: Any) -> None:
-    """min_success takes a number of collections, or a share of them."""  # noqa: D403
+    """min_success takes a number of collections, or a share of them."""
     with pytest.raises(ChromaSQLPlanningError, match="min_success takes a whole number from 1 on, or a share above 0"):
         Settings(min_success=value)
 
 
 @pytest.mark.parametrize("value", [0, -1, math.inf, "5", True])
 def test_bad_collection_timeout(value: Any) -> None:
-    """collection_timeout takes a number of seconds above 0."""  # noqa: D403
+    """collection_timeout takes a number of seconds above 0."""
     with pytest.raises(ChromaSQLPlanningError, match="collection_timeout takes a number of seconds above 0"):
         Settings(collection_timeout=value)
 

@@ -10,13 +10,13 @@ import chromadb
 import httpx
 import pytest
 from chromadb.errors import ChromaError, InternalError, InvalidArgumentError, NotFoundError, RateLimitError
-from engine.doubles import Spy, fill, without_waiting
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chromasql import ChromaSQLExecutionError, ChromaSQLPlanningError, MemoryProvider, Settings, connect_async
 from chromasql.adapters.http import HttpConnectionError, HttpError, HttpNotFoundError, HttpProvider, HttpResponseError
 from chromasql.retries import LONGEST_WAIT, may_pass, retried, retry_after
+from engine.doubles import Spy, fill, without_waiting
 
 RANKED = "SELECT id FROM one, two USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 6"
 FILTERED = "SELECT id FROM one, two ORDER BY id"
@@ -230,7 +230,7 @@ async def test_cancelled_while_it_waits() -> None:
     spy = memory()
     fails = failing(spy, "get", HttpError("slow down", status=429, retry_after=LONGEST_WAIT))
     task = asyncio.create_task(connect_async(spy).execute(FILTERED))
-    while not fails.at:
+    while not fails.at:  # noqa: ASYNC110 - it is a list that is filled
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
