@@ -8,6 +8,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chromasql.errors import ChromaSQLExecutionError
+
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
@@ -28,8 +30,10 @@ def may_pass(error: BaseException) -> bool:
     Tell whether a call that failed so may succeed when it is made again.
 
     An exception with an attribute ``may_pass`` decides that itself. Otherwise it is so for HTTP's 429, 502, 503 and
-    504, a connection refused, reset or closed in the middle of an answer, and chromadb's rate limit.
+    504, a connection refused, reset or closed in the middle of an answer, and chromadb's rate limit. An error that
+    ChromaSQL made of another is as that one.
     """
+    error = _origin(error)
     own = getattr(error, "may_pass", None)
     if isinstance(own, bool):
         return own
@@ -47,6 +51,7 @@ def may_pass(error: BaseException) -> bool:
 
 def retry_after(error: BaseException) -> float | None:
     """Return the number of seconds that the server asked to wait, or None where it did not."""
+    error = _origin(error)
     own = getattr(error, "retry_after", None)
     if isinstance(own, int | float):
         return float(own)
@@ -55,6 +60,10 @@ def retry_after(error: BaseException) -> float | None:
         return None if response is None else max(0.0, float(response.headers["Retry-After"]))
     except (KeyError, ValueError):
         return None
+
+
+def _origin(error: BaseException) -> BaseException:
+    return error.__cause__ if isinstance(error, ChromaSQLExecutionError) and error.__cause__ is not None else error
 
 
 def _status(error: BaseException) -> int | None:
