@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
 from typing import Any
 
 import chromadb
@@ -139,6 +140,16 @@ def test_a_failure_that_passes(method: str, sql: str) -> None:
     assert result.complete
     assert [outcome.retries for outcome in result.outcomes] == [0, 2]
     assert len(fails.at) == 3
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), HttpError("busy", status=503)], ids=repr)
+def test_where_httpx_is_not_loaded(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may pass does not depend on httpx, which only chromadb's clients load."""
+    monkeypatch.delitem(sys.modules, "httpx")
+    assert may_pass(error)
+    assert retry_after(error) is None
+    assert not may_pass(OSError("disk full"))
+    assert "httpx" not in sys.modules
 
 
 def test_retries_are_explained() -> None:
@@ -333,8 +344,6 @@ async def test_a_server_that_comes_back_meanwhile(restarted: Any) -> None:
 
 def test_tenacity_is_loaded_late() -> None:
     """Importing the package loads no retry library: only a failure does."""
-    import sys
-
     code = "import chromasql, chromasql.dispatcher, sys; print('tenacity' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"
