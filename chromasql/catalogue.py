@@ -30,6 +30,7 @@ async def show_collections(plan: ShowPlan, names: Sequence[str], dispatcher: Dis
         return total
 
     counted = await dispatcher.each("count", [Handle(name, place) for place, name in enumerate(shown)], count)
+    dispatcher.require_enough()
     counts = {handle.name: total for handle, total in counted}
     rows = [{"name": name, "count": counts.get(name)} for name in shown]
     return _result(rows, ("name", "count"), plan, dispatcher, started)

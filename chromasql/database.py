@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from chromasql import ast
-from chromasql.adapters.clients import FolderProvider, SimpleAsyncClientAdapter
-from chromasql.adapters.http import HttpProvider
+from chromasql.adapters.sources import open_source
 from chromasql.blocking import run_in_portal
-from chromasql.errors import ChromaSQLPlanningError
 from chromasql.multi_collection import Engine, Parameters
 from chromasql.parser import parse
 from chromasql.planner import Settings
-from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, EmbedFunction, RouteFunction
+from chromasql.protocols import CollectionRouter, EmbedFunction, RouteFunction
 from chromasql.result import ExecutionResult
 
 __all__ = ["AsyncDatabase", "Database", "connect", "connect_async"]
@@ -49,15 +45,7 @@ def connect_async(
     """
     at_address = {"headers": headers, "token": token, "tenant": tenant, "database": database}
     given = {name: value for name, value in at_address.items() if value is not None}
-    if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
-        provider: Any = HttpProvider(source, **given)  # type: ignore[arg-type]
-        owned = True
-    elif given:
-        raise ChromaSQLPlanningError(f"{', '.join(given)} goes with an http:// address; set it on the client instead")
-    elif isinstance(source, str | Path):
-        provider, owned = FolderProvider(source), True
-    else:
-        provider, owned = _as_provider(source), False
+    provider, owned = open_source(source, given)
     engine = Engine(
         provider, router=router, embed_fn=embed_fn, settings=settings, max_concurrency=max_concurrency, dialect=dialect
     )
@@ -72,21 +60,6 @@ def connect(source: Any, **options: Any) -> Database:
     engine runs on a private event loop, so it also works where a loop is running, as in a notebook.
     """
     return Database(connect_async(source, **options))
-
-
-def _as_provider(source: Any) -> AsyncCollectionProvider:
-    if inspect.iscoroutine(source):
-        source.close()
-        raise ChromaSQLPlanningError("the source is a coroutine; await it first: await chromadb.AsyncHttpClient(..)")
-    if hasattr(source, "get_collection"):
-        if hasattr(source, "list_collection_names"):
-            provider: AsyncCollectionProvider = source
-            return provider
-        if hasattr(source, "list_collections"):
-            return SimpleAsyncClientAdapter(source)
-    raise ChromaSQLPlanningError(
-        f"cannot open a {type(source).__name__}; give an http:// address, a folder, a chromadb client or a provider"
-    )
 
 
 class AsyncDatabase:

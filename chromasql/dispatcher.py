@@ -1,9 +1,10 @@
-"""Sends calls to collections: limits, deadline, timings, stale handles. It decides nothing about answers."""
+"""Sends calls to collections: limits, deadline, retries, timings, stale handles. It decides nothing about answers."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from chromasql.errors import (
 )
 from chromasql.handles import Handle, cancel_all, check_answer, is_missing
 from chromasql.result import Outcome, StepTiming, Timings
+from chromasql.retries import retried
 
 __all__ = ["CallFailed", "Dispatcher", "HandleChanged"]
 
@@ -41,6 +43,10 @@ class HandleChanged(Exception):  # noqa: N818 - it never leaves the engine
         super().__init__(f"collection {name} was made again, with another space, dimension or embedding function")
 
 
+class _CollectionTimeoutError(TimeoutError):
+    """A collection took longer than any may."""
+
+
 @dataclass(slots=True)
 class _Step:
     calls: int = 0
@@ -52,6 +58,7 @@ class _Step:
 @dataclass(slots=True)
 class _Record:
     status: str = "skipped"
+    spent: float = 0.0
     retries: int = 0
     steps: dict[str, _Step] = field(default_factory=dict)
     error: Failure | None = None
@@ -66,7 +73,9 @@ class Dispatcher:
     ``get_collection`` opens by name, ``forget`` drops a stale handle, ``missing`` makes the error that ends the
     statement where a collection does not exist (where it makes none, that is a failure like any other);
     ``concurrency`` bounds the collections that are asked at once; ``timeout`` is in seconds from now, for everything;
-    with ``on_error`` ``fail`` the first failure ends the statement.
+    with ``on_error`` ``fail`` the first failure ends the statement; a call whose failure may pass is made up to
+    ``retries`` times more. ``collection_timeout`` is in seconds for each collection, over all waves; ``min_success`` is
+    the number, or as a float the share, of the collections asked that have to answer.
     """
 
     def __init__(
@@ -78,6 +87,9 @@ class Dispatcher:
         concurrency: int = 8,
         timeout: float | None = None,
         on_error: str = "skip",
+        retries: int = 0,
+        collection_timeout: float | None = None,
+        min_success: float | None = None,
         keep_raw: bool = False,
     ) -> None:
         self._get_collection = get_collection
@@ -87,6 +99,9 @@ class Dispatcher:
         self._timeout = timeout
         self._deadline = None if timeout is None else _now() + timeout
         self._fails = on_error == "fail"
+        self._retries = retries
+        self._collection_timeout = collection_timeout
+        self._min_success = min_success
         self._keep_raw = keep_raw
         self._anew = False
         self._records: dict[str, _Record] = {}
@@ -109,7 +124,7 @@ class Dispatcher:
         """Open a collection."""
         self._records.setdefault(handle.name, _Record())
         try:
-            await self._timed(handle, self._opened(handle))
+            await self._tried(handle, partial(self._opened, handle))
         except CallFailed as failed:
             error = await self._missing(handle.name) if self._missing and is_missing(failed.cause) else None
             if error is not None:
@@ -129,8 +144,9 @@ class Dispatcher:
         A handle that turns out stale, as the collection was deleted and made again, is opened anew and asked
         once more; `HandleChanged` where what is known of it is no longer so. Any other exception becomes `CallFailed`.
         """
+        asked = partial(self._asked, handle, method, arguments)
         try:
-            return await self._timed(handle, self._asked(handle, method, arguments))
+            return await self._tried(handle, asked)
         except CallFailed as failed:
             if handle.refreshed or not is_missing(failed.cause):
                 raise
@@ -140,7 +156,7 @@ class Dispatcher:
         await self.open(handle)
         if handle.facts != known:
             raise HandleChanged(handle.name)
-        return await self._timed(handle, self._asked(handle, method, arguments))
+        return await self._tried(handle, asked)
 
     async def _asked(self, handle: Handle, method: str, arguments: dict[str, Any]) -> Any:
         record = self._records[handle.name]
@@ -156,15 +172,26 @@ class Dispatcher:
             record.responses.append(answer)
         return answer
 
-    async def _timed(self, handle: Handle, call: Awaitable[T]) -> T:
+    async def _tried(self, handle: Handle, call: Callable[[], Awaitable[T]]) -> T:
+        record = self._records[handle.name]
+
+        def noted() -> None:
+            record.retries += 1
+
+        try:
+            return await retried(
+                partial(self._timed, handle, call), retries=self._retries, in_time=self._leaves, noted=noted
+            )
+        except Exception as error:
+            raise CallFailed(error) from error
+
+    async def _timed(self, handle: Handle, call: Callable[[], Awaitable[T]]) -> T:
         started = time.perf_counter()
         if self._flying == 0:
             self._flying_since = started
         self._flying += 1
         try:
-            return await call
-        except Exception as error:
-            raise CallFailed(error) from error
+            return await call()
         finally:
             ended = time.perf_counter()
             self._flying -= 1
@@ -198,13 +225,12 @@ class Dispatcher:
         self._step = "scan"
         record = self._records.setdefault(handle.name, _Record())
         try:
-            value = await self.off_loop(partial(work, handle))
+            value = await self.off_loop(partial(self._limited, handle, work))
         except (ChromaSQLError, HandleChanged):
             raise
         except Exception as error:  # noqa: BLE001 - its answer may hold what nobody can read
             cause = error.cause if isinstance(error, CallFailed) else error
-            record.status = "failed"
-            record.error = Failure(handle.name, type(cause).__name__, describe_exception(cause))
+            self._note(handle, cause)
             raise self.failed("a collection failed, so the stream ends") from cause
         record.status = "ok"
         return value
@@ -240,10 +266,11 @@ class Dispatcher:
                 record = self._records.setdefault(handle.name, _Record())
                 record.status = "asked"
                 try:
-                    found[handle.place] = await work(handle)
+                    found[handle.place] = await self._limited(handle, work)
                 except CallFailed as failed:
                     self._failed(handle, failed.cause)
-                except (ChromaSQLError, HandleChanged):
+                except (ChromaSQLError, HandleChanged, asyncio.CancelledError):
+                    record.status = "cancelled"
                     raise
                 except Exception as error:  # noqa: BLE001 - its answer held what nobody can read
                     self._failed(handle, error)
@@ -260,13 +287,39 @@ class Dispatcher:
             self._mark_late([handle.name for handle in handles if handle.place not in found])
         return [(handle, found[handle.place]) for handle in handles if handle.place in found]
 
-    def _failed(self, handle: Handle, cause: Exception) -> None:
+    async def _limited(self, handle: Handle, work: Callable[[Handle], Awaitable[T]]) -> T:
+        """Run ``work`` within what is left of the collection's own time."""
+        allowed = self._collection_timeout
+        if allowed is None:
+            return await work(handle)
         record = self._records[handle.name]
-        record.status = "failed"
-        record.error = Failure(handle.name, type(cause).__name__, describe_exception(cause))
-        record.cause = cause
+        started = _now()
+        limit = asyncio.timeout(max(0.0, allowed - record.spent))
+        try:
+            async with limit:
+                return await work(handle)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise CallFailed(_CollectionTimeoutError(f"no answer in time; a collection has {allowed:g} s")) from None
+        finally:
+            record.spent += _now() - started
+
+    def _failed(self, handle: Handle, cause: Exception) -> None:
+        self._note(handle, cause)
         if self._fails:
+            self._mark_cancelled()
             raise self.failed("a collection failed, and on_error is FAIL") from cause
+
+    def _note(self, handle: Handle, cause: Exception) -> None:
+        record = self._records[handle.name]
+        if isinstance(cause, _CollectionTimeoutError):
+            record.status = "timed_out"
+            record.error = Failure(handle.name, "Timeout", str(cause))
+        else:
+            record.status = "failed"
+            record.error = Failure(handle.name, type(cause).__name__, describe_exception(cause))
+        record.cause = cause
 
     def _mark_late(self, missing: Iterable[str]) -> None:
         """Mark the collections that neither answered nor failed: the deadline came first."""
@@ -281,10 +334,15 @@ class Dispatcher:
     def _remaining(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - _now())
 
+    def _leaves(self, seconds: float) -> bool:
+        remaining = self._remaining()
+        return remaining is None or seconds < remaining
+
     def _too_late(self) -> ChromaSQLTimeoutError:
         return ChromaSQLTimeoutError(
             f"no answer within {self._timeout or 0:g} s; raise the timeout or ask fewer collections",
             failures=self._failures(),
+            outcomes=self.outcomes(),
         )
 
     # What happened
@@ -336,14 +394,38 @@ class Dispatcher:
         """Return the error that holds every failure so far."""
         late = [record for record in self._records.values() if record.status == "timed_out"]
         kind = ChromaSQLTimeoutError if late else ChromaSQLExecutionError
-        return kind(message, failures=self._failures())
+        return kind(message, failures=self._failures(), outcomes=self.outcomes())
 
     def require_some(self) -> None:
-        """Raise where no collection that was asked answered."""
-        asked = [record for record in self._records.values() if record.status != "skipped"]
-        if asked and all(record.error is not None for record in asked):
-            one = "the collection" if len(asked) == 1 else f"all {len(asked)} collections"
+        """Raise where no collection that was asked answered, or too few."""
+        asked, answered = self._asked_and_answered()
+        if asked and not answered:
+            one = "the collection" if asked == 1 else f"all {asked} collections"
             raise self.failed(f"{one} failed") from self.first_cause()
+        self.require_enough()
+
+    def require_enough(self) -> None:
+        """Raise where fewer collections answered than ``min_success`` wants."""
+        if self._min_success is None:
+            return
+        asked, answered = self._asked_and_answered()
+        share = isinstance(self._min_success, float)
+        # A share such as 0.7 of 10 must not become 8 by what floats leave over.
+        wanted = min(asked, math.ceil(round(self._min_success * asked, 6) if share else self._min_success))
+        if answered < wanted:
+            raise self.failed(
+                f"{answered} of {asked} collections answered, and min_success = {self._min_success:g} wants {wanted}"
+            ) from self.first_cause()
+
+    def _asked_and_answered(self) -> tuple[int, int]:
+        asked = [record for record in self._records.values() if record.status != "skipped"]
+        return len(asked), sum(record.error is None for record in asked)
+
+    def _mark_cancelled(self) -> None:
+        """Mark the collections that are being asked as the statement ends."""
+        for record in self._records.values():
+            if record.status == "asked":
+                record.status = "cancelled"
 
 
 def _now() -> float:

@@ -110,6 +110,7 @@ class ChromaSQLExecutionError(ChromaSQLError):
     The plan could not be carried out.
 
     ``failures`` holds each cause as data, with the collection's name; ``__cause__`` is the first exception.
+    ``outcomes`` holds a `chromasql.Outcome` for each collection of the statement, where it came so far.
     """
 
     def __init__(
@@ -117,11 +118,13 @@ class ChromaSQLExecutionError(ChromaSQLError):
         message: str,
         *,
         failures: Sequence[Failure] = (),
+        outcomes: Sequence[Any] = (),
         source: str | None = None,
         span: Span | None = None,
     ) -> None:
         super().__init__(message, source=source, span=span)
         self.failures = tuple(failures)
+        self.outcomes = tuple(outcomes)
 
     def __str__(self) -> str:
         shown = [f"\n  {failure}" for failure in self.failures[:_MOST_NAMES]]

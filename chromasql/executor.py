@@ -33,7 +33,7 @@ from chromasql.plan import (
     Ranking,
     TextQuery,
 )
-from chromasql.planner import LOCAL, Dialect, place_plan
+from chromasql.planner import LOCAL, Dialect, Settings, place_plan
 from chromasql.projection import EXPLAIN_COLUMN, group_page, project_rows
 from chromasql.ranking import candidates_of, rank_rows
 from chromasql.reranking import rerank_rows
@@ -76,7 +76,9 @@ async def run_on_collection(
         placed = place_plan(plan, (name,), "the collection given", dialect=await _dialect_of(collection))
     if placed.explain == "plan":
         return explained(placed)
-    dispatcher = Dispatcher(lambda _: collection, timeout=plan.timeout, on_error="fail", keep_raw=True)
+    dispatcher = Dispatcher(
+        lambda _: collection, timeout=plan.timeout, on_error="fail", retries=Settings().retries, keep_raw=True
+    )
     result = await run_plan(placed, dispatcher, embed_fn)
     if plan.explain == "analyze":
         return analyzed(result)

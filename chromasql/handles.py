@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import inspect
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, NamedTuple
 
 from chromasql.errors import ChromaSQLExecutionError
+from chromasql.threads import BlockingCalls
 
 __all__ = [
     "Handle",
@@ -24,12 +25,12 @@ __all__ = [
     "run_blocking",
 ]
 
-_THREADS = 4
-
 
 @cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_THREADS, thread_name_prefix="chromasql")
+def _threads() -> BlockingCalls:
+    threads = BlockingCalls()
+    atexit.register(threads.close)
+    return threads
 
 
 async def run_blocking(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -37,19 +38,10 @@ async def run_blocking(function: Callable[..., Any], *args: Any, **kwargs: Any) 
     Run a blocking function on a thread of a small pool of our own, and await what it returns if that can be.
 
     Chroma's embedded ``get`` and ``query`` release the GIL, so a few threads are enough. A cancelled caller does not
-    wait for the function.
+    wait for the function, which is abandoned; see `chromasql.threads.BlockingCalls`.
     """
-    call = partial(_call, function, args, kwargs)
-    value = await asyncio.get_running_loop().run_in_executor(_threads(), call)
+    value = await _threads().run(partial(function, *args, **kwargs))
     return await value if inspect.isawaitable(value) else value
-
-
-def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    try:
-        return function(*args, **kwargs)
-    except StopIteration as error:
-        # No future can carry it: whoever waits would wait for ever.
-        raise RuntimeError("StopIteration was raised") from error
 
 
 async def cancel_all(tasks: Iterable[asyncio.Future[Any]]) -> None:

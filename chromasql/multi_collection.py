@@ -35,6 +35,7 @@ from chromasql.planner import LOCAL, Dialect, Settings, dialect_named, place_pla
 from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, EmbedFunction, RouteFunction
 from chromasql.regex import compile_regex, like_to_regex
 from chromasql.result import ExecutionResult
+from chromasql.retries import retried
 
 __all__ = [
     "AsyncCollectionProvider",
@@ -304,6 +305,9 @@ class Engine:
             concurrency=self._concurrency,
             timeout=plan.timeout if isinstance(plan, QueryPlan) else settings.timeout,
             on_error=plan.on_error if isinstance(plan, QueryPlan) else settings.on_error,
+            retries=settings.retries,
+            collection_timeout=settings.collection_timeout,
+            min_success=settings.min_success,
             keep_raw=self._keep_raw,
         )
 
@@ -311,7 +315,7 @@ class Engine:
 
     async def _names(self) -> list[str]:
         try:
-            return _checked_names(await self._provider.list_collection_names())
+            return _checked_names(await retried(self._provider.list_collection_names, retries=self._settings.retries))
         except ChromaSQLPlanningError:
             raise
         except Exception as error:

@@ -55,9 +55,10 @@ class Outcome:
     """
     What one collection did for a statement.
 
-    ``status`` is ``ok``, ``failed``, ``timed_out`` or ``skipped`` (not asked, as there were rows enough). ``rows``
-    counts the records it gave, before the merge; ``calls`` the requests it was sent; ``milliseconds`` the time they
-    took.
+    ``status`` is ``ok``, ``failed``, ``timed_out``, ``cancelled`` (the statement ended while it was asked) or
+    ``skipped`` (not asked, as there were rows enough or the statement ended first). ``rows`` counts the records it
+    gave, before the merge; ``calls`` the requests it was sent; ``milliseconds`` the time they took; ``retries`` those
+    that were made again.
     """
 
     collection: str

@@ -7,7 +7,7 @@ Chroma's REST interface (v2) over aiohttp: the lightest way to ask one server ma
         collection = await provider.get_collection("docs")
         await collection.query([[0.1, 0.2]], n_results=10, include=["distances"])
 
-It only reads, it retries nothing, and what goes wrong is one of four errors::
+It only reads, it retries nothing (the engine does), and what goes wrong is one of four errors::
 
     ChromaSQLError
     +-- HttpError                the server refused the request
@@ -93,11 +93,28 @@ class HttpNotFoundError(HttpError, LookupError):
 
 
 class HttpConnectionError(ChromaSQLError, ConnectionError):
-    """The server was not reached, hung up, or did not answer in time."""
+    """
+    The server was not reached, hung up, or did not answer in time.
+
+    ``may_pass`` tells whether the same request may succeed when it is sent again, as it may where the connection was
+    refused or reset.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class HttpResponseError(ChromaSQLError):
-    """What came back is cut short, is not JSON, or has lists that do not line up."""
+    """
+    What came back is cut short, is not JSON, or has lists that do not line up.
+
+    ``may_pass`` tells whether the same request may succeed when it is sent again, as it may where the answer was cut.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 @dataclass(slots=True, eq=False)
@@ -379,9 +396,11 @@ class _Server:
                 raise self._closed_error() from None
             raise
         except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
-            raise self.misshapen(describe_exception(error)) from error
+            cut = isinstance(error, aiohttp.ClientPayloadError)
+            raise self.misshapen(describe_exception(error), may_pass=cut) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise HttpConnectionError(self._explain(error)) from error
+            lasting = (aiohttp.ClientSSLError, aiohttp.ClientConnectorDNSError, TimeoutError)
+            raise HttpConnectionError(self._explain(error), may_pass=not isinstance(error, lasting)) from error
         if not 200 <= response.status < 300:
             raise self._refused(response, raw)
         try:
@@ -415,10 +434,12 @@ class _Server:
                 return vectors
         return self.last[1]
 
-    def misshapen(self, problem: str) -> HttpResponseError:
+    def misshapen(self, problem: str, *, may_pass: bool = False) -> HttpResponseError:
         """Return the error for an answer that is not one of Chroma's."""
         return HttpResponseError(
-            f"{self.origin} gave an answer that is not Chroma's: {problem}; check the address, and any proxy on the way"
+            f"{self.origin} gave an answer that is not Chroma's: {problem}; "
+            "check the address, and any proxy on the way",
+            may_pass=may_pass,
         )
 
     async def _open_session(self) -> ClientSession:

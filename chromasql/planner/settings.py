@@ -15,12 +15,16 @@ __all__ = ["OPTIONS", "Settings", "with_options"]
 OPTIONS = ("merge", "on_error", "per_collection", "read_level", "timeout")
 """The names of the options."""
 
+_CALLERS_OWN = ("collection_timeout", "min_success", "retries")
 _READ_LEVELS = ("index_and_wal", "index_only", "index_and_bounded_wal")
 _TAKES = {
+    "collection_timeout": "a number of seconds above 0",
     "merge": "SCORE (also called distance) or RRF",
+    "min_success": "a whole number from 1 on, or a share above 0 and up to 1.0",
     "on_error": "SKIP or FAIL",
     "per_collection": f"a whole number from 1 to {MAX_POOL}",
     "read_level": "INDEX_AND_WAL, INDEX_ONLY or INDEX_AND_BOUNDED_WAL",
+    "retries": "a whole number from 0 on",
     "timeout": "a number of seconds above 0",
 }
 
@@ -32,7 +36,12 @@ class Settings:
 
     ``merge`` is ``distance`` or ``rrf``; ``on_error`` is ``skip`` or ``fail``; ``timeout`` is in seconds for the
     whole statement; ``per_collection`` is the number of candidates that each collection gives; ``read_level`` is
-    passed to a Chroma that has read levels. ``fixed`` names those that the statement may not change.
+    passed to a Chroma that has read levels. ``fixed`` names those of these that the statement may not change.
+
+    No statement changes the rest. ``retries`` is how often a call is made again whose failure may pass: a connection
+    refused or reset, and HTTP's 429, 502, 503 and 504. ``collection_timeout`` is in seconds for each collection.
+    ``min_success`` is how many of the collections asked have to answer, a whole number or a share such as 0.5 (1 is one
+    of them, 1.0 all); where fewer do, there is no partial answer. More than are asked means all of them.
     """
 
     merge: str = "distance"
@@ -41,9 +50,12 @@ class Settings:
     per_collection: int | None = None
     read_level: str | None = None
     fixed: frozenset[str] = frozenset()
+    retries: int = 2
+    collection_timeout: float | None = None
+    min_success: float | None = None
 
     def __post_init__(self) -> None:
-        for name in OPTIONS:
+        for name in (*OPTIONS, *_CALLERS_OWN):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _checked(name, value))
@@ -89,7 +101,15 @@ def _checked(name: str, value: Any) -> Any:
             return word
         case "per_collection", int() if not isinstance(word, bool) and 1 <= word <= MAX_POOL:
             return word
-        case "timeout", int() | float() if not isinstance(word, bool) and 0 < word < float("inf"):
+        case "retries", int() if not isinstance(word, bool) and word >= 0:
+            return word
+        case "min_success", int() if not isinstance(word, bool) and word >= 1:
+            return word
+        case "min_success", float() if 0 < word <= 1:
+            return word
+        case "timeout" | "collection_timeout", int() | float() if not isinstance(word, bool) and 0 < word < float(
+            "inf"
+        ):
             return float(word)
         case _:
             raise ChromaSQLPlanningError(f"{name} takes {_TAKES[name]}, not {value!r}")

@@ -1,0 +1,149 @@
+"""
+Several servers as one: a statement asks the collections of all of them.
+
+::
+
+    async with ServersProvider({"eu": "https://eu.example.com", "us": client}) as servers:
+        db = connect_async(servers)
+        await db.execute("SELECT id, _collection FROM *.docs, us.notes")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from chromasql.adapters.sources import open_source
+from chromasql.errors import (
+    ChromaSQLExecutionError,
+    ChromaSQLPlanningError,
+    describe_exception,
+    near_names,
+)
+from chromasql.handles import awaitable_collection, cancel_all
+
+__all__ = ["ServersProvider"]
+
+_SERVER = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
+_CONCURRENCY = 8
+
+
+class ServersProvider:
+    """
+    Gives the collections of several servers; an ``AsyncCollectionProvider``.
+
+    ``servers`` maps the name of a server to an ``http://`` address, a folder, a chromadb client or a provider. The
+    collection ``docs`` of the server ``eu`` is ``eu.docs``: what stands before the first dot names the server, so the
+    name of a server has none, while that of a collection may. ``FROM eu.docs, us.docs``, ``FROM *.docs`` and
+    ``FROM eu.*`` read as they look.
+
+    A server that is down takes its own collections with it, as any collection that fails. A pattern needs the lists of
+    all servers, though: where one cannot be had, the statement is refused rather than answered in part unawares.
+
+    The servers are of one kind, all single nodes or all distributed; `connect` finds out which by asking one, or is
+    told by ``dialect``. ``close`` closes what was opened here: addresses and folders.
+    """
+
+    def __init__(self, servers: Mapping[str, Any]) -> None:
+        if not servers:
+            raise ChromaSQLPlanningError("give at least one server")
+        for name in servers:
+            if not isinstance(name, str) or not _SERVER.fullmatch(name):
+                raise ChromaSQLPlanningError(
+                    f"{name!r} is no name of a server; use letters, digits, underscores and single hyphens, and no dot"
+                )
+        opened = {name: open_source(source) for name, source in servers.items()}
+        self._providers = {name: provider for name, (provider, _) in opened.items()}
+        self._owned = [provider for provider, owned in opened.values() if owned]
+        if _share_credentials(servers.values()):
+            warnings.warn(
+                "two chromadb AsyncHttpClients with different headers meet here; in one event loop chromadb sends the "
+                "headers of the first to both servers. Give their addresses, or HttpProviders, instead",
+                stacklevel=2,
+            )
+        self.max_concurrency = sum(
+            getattr(provider, "max_concurrency", None) or _CONCURRENCY for provider in self._providers.values()
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"ServersProvider({', '.join(self._providers)})"
+
+    async def get_collection(self, name: str) -> Any:
+        """Return the collection of that name, such as ``eu.docs``."""
+        server, _, collection = name.partition(".")
+        provider = self._providers.get(server)
+        if provider is None or not collection:
+            known = near_names(server, self._providers) or f"; the servers are {', '.join(self._providers)}"
+            raise LookupError(f"{name} names no server{known}")
+        return _Renamed(name, awaitable_collection(await provider.get_collection(collection)))
+
+    async def list_collection_names(self) -> Sequence[str]:
+        """
+        Return the names of the collections of all servers, in the order of the servers.
+
+        Raises `ChromaSQLExecutionError`, which names the server, where one of them cannot be listed.
+        """
+        listings = [asyncio.ensure_future(_names(*each)) for each in self._providers.items()]
+        try:
+            return [name for names in await asyncio.gather(*listings) for name in names]
+        finally:
+            await cancel_all(listings)
+
+    def forget_collection(self, name: str) -> None:
+        """Drop a handle that is stale, where the provider of its server keeps them."""
+        server, _, collection = name.partition(".")
+        forget = getattr(self._providers.get(server), "forget_collection", None)
+        if forget is not None:
+            forget(collection)
+
+    async def close(self) -> None:
+        """Close the servers that were given as an address or a folder."""
+        for provider in self._owned:
+            await provider.close()
+
+
+class _Renamed:
+    """A collection under the name that it has here."""
+
+    def __init__(self, name: str, collection: Any) -> None:
+        self.name = name
+        self._collection = collection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._collection, name)
+
+
+async def _names(server: str, provider: Any) -> list[str]:
+    try:
+        return [f"{server}.{name}" for name in await provider.list_collection_names()]
+    except Exception as error:
+        raise ChromaSQLExecutionError(f"server {server}: {describe_exception(error)}") from error
+
+
+def _share_credentials(sources: Any) -> bool:
+    """Tell whether async clients of chromadb differ in what they send, which their shared connections do not."""
+    sent = []
+    for source in sources:
+        server: Any = getattr(getattr(source, "_client", source), "_server", None)
+        if type(server).__name__ == "AsyncFastAPI":
+            settings = server._settings  # noqa: SLF001 - chromadb has no other way to ask
+            sent.append(
+                (
+                    settings.chroma_server_headers or {},
+                    settings.chroma_client_auth_provider,
+                    settings.chroma_client_auth_credentials,
+                )
+            )
+    return any(each != sent[0] for each in sent)
