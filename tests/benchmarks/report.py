@@ -16,8 +16,8 @@ _INTRO = """# Benchmarks
 
 What ChromaSQL costs beside the fan-out that one would write by hand. One command measures everything and writes this page:
 
-```console
-$ python -m tests.benchmarks
+```bash
+python -m tests.benchmarks
 ```
 
 **How.** Contenders run in turn (A B A B); a figure is the median of its runs, and a ratio is the ratio of two medians.
