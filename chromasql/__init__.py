@@ -47,6 +47,7 @@ if _t.TYPE_CHECKING:
     from chromasql.protocols import AsyncCollection, AsyncCollectionProvider, CollectionRouter
     from chromasql.rerank import RerankRequest, register_reranker
     from chromasql.result import ExecutionResult, Outcome
+    from chromasql.scope import Scope
 
 __version__ = "2.0.0"
 
@@ -73,6 +74,7 @@ __all__ = [
     "PlanWarning",
     "QueryPlan",
     "RerankRequest",
+    "Scope",
     "ServersProvider",
     "Settings",
     "SimpleAsyncClientAdapter",
@@ -119,6 +121,7 @@ _HOME = {
     "PlanWarning": "chromasql.plan",
     "QueryPlan": "chromasql.plan",
     "RerankRequest": "chromasql.rerank",
+    "Scope": "chromasql.scope",
     "ServersProvider": "chromasql.adapters",
     "Settings": "chromasql.planner",
     "SimpleAsyncClientAdapter": "chromasql.adapters",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 from chromasql.dispatcher import Dispatcher
 from chromasql.handles import Handle
-from chromasql.plan import DescribePlan, ShowPlan
-from chromasql.regex import compile_regex, like_to_regex
+from chromasql.plan import DescribePlan, ShowPlan, View
+from chromasql.regex import compile_like
 from chromasql.result import ExecutionResult
+from chromasql.rows import Row
+from chromasql.scan import scan
 
 __all__ = ["describe_collection", "show_collections"]
 
@@ -19,15 +22,14 @@ __all__ = ["describe_collection", "show_collections"]
 async def show_collections(plan: ShowPlan, names: Sequence[str], dispatcher: Dispatcher) -> ExecutionResult:
     """Return a row ``{name, count}`` for each collection whose name is like the pattern, in the order of names."""
     started = time.perf_counter()
-    matches = compile_regex(like_to_regex("%" if plan.like is None else plan.like))
+    matches = compile_like("%" if plan.like is None else plan.like)
     shown = sorted(name for name in names if matches(name))
     shown = shown[plan.offset : None if plan.limit is None else plan.offset + plan.limit]
     dispatcher.knows(shown)
 
     async def count(handle: Handle) -> int:
         await dispatcher.open(handle)
-        total: int = await dispatcher.call(handle, "count")
-        return total
+        return await _count(plan.view, handle, dispatcher)
 
     counted = await dispatcher.each("count", [Handle(name, place) for place, name in enumerate(shown)], count)
     dispatcher.require_enough()
@@ -51,9 +53,9 @@ async def describe_collection(plan: DescribePlan, dispatcher: Dispatcher) -> Exe
     async def look(handle: Handle) -> None:
         nonlocal total
         await dispatcher.open(handle)
-        total = await dispatcher.call(handle, "count")
-        answer = await dispatcher.call(handle, "get", include=["metadatas"], limit=plan.sample)
-        sample.extend(metadata or {} for metadata in answer["metadatas"])
+        total = await _count(plan.view, handle, dispatcher)
+        async for rows in _seen(plan.view, handle, dispatcher, ("metadata",), plan.sample):
+            sample.extend(plan.view.shown(row.metadata or {}) for row in rows)
         dispatcher.gave(handle, len(sample))
 
     await dispatcher.each("look", [handle], look)
@@ -70,6 +72,21 @@ async def describe_collection(plan: DescribePlan, dispatcher: Dispatcher) -> Exe
     ]
     rows.extend(_key_rows(sample))
     return _result(rows, ("item", "value", "types", "share"), plan, dispatcher, started)
+
+
+async def _count(view: View, handle: Handle, dispatcher: Dispatcher) -> int:
+    if not view.filter.restricts:
+        total: int = await dispatcher.call(handle, "count")
+        return total
+    return sum([len(rows) async for rows in _seen(view, handle, dispatcher, (), None)])
+
+
+def _seen(
+    view: View, handle: Handle, dispatcher: Dispatcher, parts: Sequence[str], wanted: int | None
+) -> AsyncIterator[list[Row]]:
+    """Yield the records of a collection that a statement may see."""
+    make = partial(Row, handle.name, handle.place)
+    return scan(partial(dispatcher.call, handle), view.filter, make, parts, wanted, view.page)
 
 
 def _key_rows(sample: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from chromasql.parser import parse
 from chromasql.planner import Settings
 from chromasql.protocols import CollectionRouter, EmbedFunction, RouteFunction
 from chromasql.result import ExecutionResult
+from chromasql.scope import Scope
 
 __all__ = ["AsyncDatabase", "Database", "connect", "connect_async"]
 
@@ -27,6 +28,7 @@ def connect_async(
     settings: Settings | None = None,
     max_concurrency: int | None = None,
     dialect: str | None = None,
+    scope: Scope | None = None,
     headers: Mapping[str, str] | None = None,
     token: str | None = None,
     tenant: str | None = None,
@@ -39,6 +41,7 @@ def connect_async(
     ``https://`` address, the folder of an embedded Chroma, any client of chromadb (async or blocking), or an
     `AsyncCollectionProvider`. ``router`` chooses the collections of a statement; without one, FROM does.
     ``dialect`` says what kind of Chroma it is, ``local`` or ``distributed``, where it is not to be found out by asking.
+    ``scope`` is what its statements may reach.
     ``embed_fn(text, model)`` embeds TEXT; without it, each collection's own embedding function does. ``headers``,
     ``token``, ``tenant`` and ``database`` go with an address. What was opened here is closed with the database; a
     client or a provider given stays open.
@@ -47,7 +50,13 @@ def connect_async(
     given = {name: value for name, value in at_address.items() if value is not None}
     provider, owned = open_source(source, given)
     engine = Engine(
-        provider, router=router, embed_fn=embed_fn, settings=settings, max_concurrency=max_concurrency, dialect=dialect
+        provider,
+        router=router,
+        embed_fn=embed_fn,
+        settings=settings,
+        max_concurrency=max_concurrency,
+        dialect=dialect,
+        scope=scope,
     )
     return AsyncDatabase(engine, provider if owned else None)
 
@@ -117,6 +126,14 @@ class AsyncDatabase:
             for row in rows:
                 yield row
 
+    def scoped(self, scope: Scope) -> AsyncDatabase:
+        """
+        Return this database for statements that may reach no more than a scope: one tenant's records, say.
+
+        It costs next to nothing, so it can be made for each request. A scope that this database has holds as well.
+        """
+        return AsyncDatabase(self._engine.scoped(scope))
+
     def prepare(self, sql: str) -> AsyncPrepared:
         """Parse a statement once, to be executed often with other parameters."""
         return AsyncPrepared(self, parse(sql))
@@ -174,6 +191,10 @@ class Database:
                 yield from rows
         finally:
             run_in_portal(pages.aclose)
+
+    def scoped(self, scope: Scope) -> Database:
+        """Return this database for statements that may reach no more than a scope; see `AsyncDatabase.scoped`."""
+        return Database(self._database.scoped(scope))
 
     def prepare(self, sql: str) -> Prepared:
         """Parse a statement once, to be executed often with other parameters."""

@@ -475,10 +475,12 @@ class _Run:
             self._warnings.extend(warn_of_unknown(keys, sample or ()))
 
     async def _sampled(self, handles: Sequence[Handle]) -> list[dict[str, Any]]:
+        view = self._plan.view
         found: list[dict[str, Any]] = []
         for handle in handles:
-            answer = await self._ask(handle)("get", include=["metadatas"], limit=_SAMPLE)
-            found.extend(metadata for metadata in answer["metadatas"] if metadata)
+            make = partial(Row, handle.name, handle.place)
+            async for rows in scan(self._ask(handle), view.filter, make, ("metadata",), _SAMPLE, view.page):
+                found.extend(view.shown(row.metadata or {}) for row in rows)
         return found
 
     def _share_before_fetch(self) -> float:

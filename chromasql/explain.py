@@ -79,6 +79,8 @@ def explain_run(result: ExecutionResult) -> str:
 
 def _run_lines(result: ExecutionResult) -> Iterator[str]:
     timings = result.timings
+    # How often and how much a collection had to be read tells of the records that a scope hides.
+    hidden = isinstance(result.plan, QueryPlan) and result.plan.view.filter.restricts
     yield f"ran: {len(result.rows)} rows in {timings.total:.1f} ms"
     yield f"  waiting for Chroma: {timings.waiting:.1f} ms"
     yield f"  embedding: {timings.embedding:.1f} ms, {_many(timings.embedding_calls, 'call')}"
@@ -89,11 +91,9 @@ def _run_lines(result: ExecutionResult) -> Iterator[str]:
         if outcome.error is not None:
             yield f"    {outcome.error.kind}: {outcome.error.message}"
         for step in outcome.steps:
-            size = "" if step.bytes is None else f", {step.bytes} bytes"
-            yield (
-                f"    {step.step}: {_many(step.calls, 'call')}, {_many(step.rows, 'row')}, "
-                f"{step.milliseconds:.1f} ms{size}"
-            )
+            size = "" if step.bytes is None or hidden else f", {step.bytes} bytes"
+            calls = "" if hidden else f"{_many(step.calls, 'call')}, "
+            yield f"    {step.step}: {calls}{_many(step.rows, 'row')}, {step.milliseconds:.1f} ms{size}"
 
 
 def _many(count: int, one: str, more: str | None = None) -> str:
@@ -103,6 +103,8 @@ def _many(count: int, one: str, more: str | None = None) -> str:
 def _output(output: Output) -> str:
     source = str(output.column)
     without = f" without {', '.join(output.without)}" if output.without else ""
+    if output.only is not None:
+        without += f" of {', '.join(output.only) or 'no key'}"
     same = source in (output.name, f"metadata.{output.name}")
     return output.name + without if same else f"{source} AS {output.name}{without}"
 

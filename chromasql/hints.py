@@ -25,7 +25,9 @@ def suspicious_keys(plan: QueryPlan, rows: Sequence[Mapping[str, Any]]) -> list[
         empty |= {Column("metadata", key) for ranking in plan.rankings for key in metadata_keys(ranking.score)}
     if plan.aggregation is not None and not rows:
         empty |= {*plan.aggregation.keys}
-    return sorted({column.key for column in empty if column.part == "metadata" and column.key is not None})
+    seen = plan.view.keys
+    keys = {column.key for column in empty if column.part == "metadata" and column.key is not None}
+    return sorted(key for key in keys if seen is None or key in seen)
 
 
 def warn_of_unknown(keys: Iterable[str], sample: Iterable[Mapping[str, Any]]) -> list[PlanWarning]:

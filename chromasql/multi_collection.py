@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import inspect
 from collections import OrderedDict
@@ -31,11 +32,12 @@ from chromasql.executor import analyzed, explained, run_plan, stream_plan
 from chromasql.handles import cancel_all
 from chromasql.parser import parse, parse_script
 from chromasql.plan import DescribePlan, QueryPlan, ShowPlan, StatementPlan
-from chromasql.planner import LOCAL, Dialect, Settings, dialect_named, place_plan, plan_bound
+from chromasql.planner import LOCAL, Dialect, Settings, dialect_named, place_plan, place_view, plan_bound
 from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, EmbedFunction, RouteFunction
-from chromasql.regex import compile_regex, like_to_regex
+from chromasql.regex import compile_like
 from chromasql.result import ExecutionResult
 from chromasql.retries import retried
+from chromasql.scope import Scope
 
 __all__ = [
     "AsyncCollectionProvider",
@@ -69,6 +71,7 @@ async def execute_multi_collection(
     on_error: str = "skip",
     timeout: float | None = None,  # noqa: ASYNC109 - the engine keeps it, and returns what was in time
     max_concurrency: int | None = None,
+    scope: Scope | None = None,
 ) -> ExecutionResult:
     """
     Ask many collections with one statement and merge their rows into one answer.
@@ -76,7 +79,8 @@ async def execute_multi_collection(
     ``router`` chooses the collections (None: FROM does), ``collection_provider`` opens them, ``embed_fn(text, model)``
     embeds TEXT. ``merge_strategy`` is ``distance`` or ``rrf``; ``n_results_per_collection`` is the number of candidates
     that each collection gives (otherwise as many as the answer may need); ``timeout`` is in seconds for the whole
-    statement; ``on_error`` is ``skip`` (the result says which collections are missing) or ``fail``.
+    statement; ``on_error`` is ``skip`` (the result says which collections are missing) or ``fail``; ``scope`` is what
+    the statement may reach.
 
     Raises `ChromaSQLParseError`, `ChromaSQLPlanningError` (with `ChromaSQLRoutingError`), and
     `ChromaSQLExecutionError` where every collection failed, or one did and ``on_error`` is ``fail``.
@@ -89,7 +93,8 @@ async def execute_multi_collection(
             merge=merge_strategy, on_error=on_error, timeout=timeout, per_collection=n_results_per_collection
         ),
         max_concurrency=max_concurrency,
-        keep_raw=True,
+        scope=scope,
+        keep_raw=scope is None,
     )
     return await engine.execute(query_str, params)
 
@@ -106,6 +111,7 @@ class Engine:
         settings: Settings | None = None,
         max_concurrency: int | None = None,
         dialect: str | None = None,
+        scope: Scope | None = None,
         keep_raw: bool = False,
     ) -> None:
         if max_concurrency is None:
@@ -131,6 +137,14 @@ class Engine:
         self._cache = VectorCache()
         self._plans: OrderedDict[tuple[int, Settings], tuple[ast.Statement, StatementPlan]] = OrderedDict()
         self._dialect = None if dialect is None else dialect_named(dialect)
+        self._scope = _checked_scope(scope)
+
+    def scoped(self, scope: Scope) -> Engine:
+        """Return an engine for the same collections within a scope; one that this engine has holds as well."""
+        checked = _checked_scope(dataclasses.replace(_checked_scope(scope), within=_joined(self._scope, scope.within)))
+        again = copy.copy(self)
+        again._scope, again._plans, again._keep_raw = checked, OrderedDict(), False  # noqa: SLF001 - it is one of us
+        return again
 
     async def execute(
         self,
@@ -165,6 +179,9 @@ class Engine:
     ) -> tuple[StatementPlan, Dispatcher]:
         """Bind, plan, route and place a statement."""
         settings = self._settings if seconds is None else dataclasses.replace(self._settings, timeout=seconds)
+        most = self._scope.most("max_timeout")
+        if most is not None:
+            settings = dataclasses.replace(settings, timeout=min(settings.timeout or most, most))
         bound, plan = self._planned(parsed, params, settings)
         dispatcher = self._dispatcher(plan, bound, settings)
         return await self._placed(bound, plan, dispatcher), dispatcher
@@ -175,7 +192,7 @@ class Engine:
         """Return a statement with its parameters bound, and its plan; one without parameters is planned once."""
         if params:
             bound = bind_parameters(parsed, params)
-            return bound, plan_bound(bound, settings=settings)
+            return bound, plan_bound(bound, settings=settings, scope=self._scope)
         # By identity: the parser gives the same tree for the same text, and the tree that is kept keeps its id.
         key = id(parsed), settings
         known = self._plans.get(key)
@@ -183,7 +200,7 @@ class Engine:
             self._plans.move_to_end(key)
             return known
         bind_parameters(parsed, params)
-        known = parsed, plan_bound(parsed, settings=settings)
+        known = parsed, plan_bound(parsed, settings=settings, scope=self._scope)
         # What a strategy reads of the rows is in the plan, and another one may be registered under its name.
         if not (isinstance(known[1], QueryPlan) and known[1].rerank is not None):
             self._plans[key] = known
@@ -248,20 +265,37 @@ class Engine:
 
     async def _placed(self, statement: ast.Statement, plan: StatementPlan, dispatcher: Dispatcher) -> StatementPlan:
         if not isinstance(statement, ast.Query) or not isinstance(plan, QueryPlan):
-            return plan
+            return await self._seen(statement, plan, dispatcher)
         names, route = await dispatcher.off_loop(partial(self._chosen, statement))
         placed = place_plan(plan, names, route, dialect=self._dialect or LOCAL)
+        self._scope.check_cost(placed)
         if self._dialect is None:
             dialect = await self._detected(placed.collections or (), dispatcher)
             if dialect is not LOCAL:
                 return place_plan(plan, names, route, dialect=dialect)
         return placed
 
+    async def _seen(self, statement: ast.Statement, plan: StatementPlan, dispatcher: Dispatcher) -> StatementPlan:
+        """Return the plan of a SHOW or DESCRIBE for what its scope lets it see."""
+        if isinstance(plan, DescribePlan) and isinstance(statement, ast.Describe):
+            if not self._scope.holds(plan.collection):
+                known = await dispatcher.off_loop(self._names)
+                raise _no_match(statement.collection, known, statement.source_text)
+            names = [plan.collection]
+        elif plan.view.filter.restricts:
+            names = await dispatcher.off_loop(self._names)
+        if plan.view.filter.restricts and not isinstance(plan, QueryPlan):
+            dialect = self._dialect or await self._detected(names, dispatcher)
+            return dataclasses.replace(plan, view=place_view(plan.view, dialect))
+        return plan
+
     async def _chosen(self, query: ast.Query) -> tuple[list[str], str]:
         """Return the collections of a statement and who chose them."""
         if self._route is None:
             return await self._from_sources(query), "FROM"
-        routed = await self._routed(self._route, query)
+        narrowed = self._scope.narrowed(query)
+        assert isinstance(narrowed, ast.Query)
+        routed = await self._routed(self._route, narrowed)
         return (sorted(await self._names()), "the router, which asks all") if routed is None else (routed, "the router")
 
     async def _detected(self, names: Sequence[str], dispatcher: Dispatcher) -> Dialect:
@@ -315,7 +349,8 @@ class Engine:
 
     async def _names(self) -> list[str]:
         try:
-            return _checked_names(await retried(self._provider.list_collection_names, retries=self._settings.retries))
+            names = _checked_names(await retried(self._provider.list_collection_names, retries=self._settings.retries))
+            return [name for name in names if self._scope.holds(name)]
         except ChromaSQLPlanningError:
             raise
         except Exception as error:
@@ -325,17 +360,17 @@ class Engine:
             ) from error
 
     async def _routed(self, route: RouteFunction, query: ast.Query) -> list[str] | None:
+        """Return the names that the router chooses; one outside the scope is refused like one that is not there."""
         try:
-            names: Any = route(query)
-            if inspect.isawaitable(names):
-                names = await names
-            return None if names is None else _checked_names(names)
+            names = await _answer_of(route, query)
         except ChromaSQLError as error:
+            if self._scope.limits_collections:
+                # What a router says of the collections that it knows is not for every ear.
+                raise _outside() from error
             raise error.located_in(query.source_text or "") from error.__cause__
-        except _NamesError as error:
-            raise ChromaSQLRoutingError(f"a router returns names or None, and this one returned {error}") from None
-        except Exception as error:
-            raise ChromaSQLRoutingError(f"the router failed: {describe_exception(error)}") from error
+        if names is not None and not all(map(self._scope.holds, names)):
+            raise _outside()
+        return names
 
     async def _from_sources(self, query: ast.Query) -> list[str]:
         """Return the collections that FROM names, in its order, patterns by name."""
@@ -344,8 +379,9 @@ class Engine:
         left_out = {name for source in query.excluded for name in _matching(source, known)}
         found: dict[str, None] = {}
         for source in query.sources:
-            names = _matching(source, known)
+            names = [name for name in _matching(source, known) if self._scope.holds(name)]
             if not names:
+                known = known or await self._names()
                 raise _no_match(source, known, query.source_text)
             found.update(dict.fromkeys(names))
         left = [name for name in found if name not in left_out]
@@ -379,6 +415,20 @@ def _located(statement: ast.Statement) -> Iterator[None]:
             if error.span is None and isinstance(error, ChromaSQLPlanningError) and isinstance(statement, ast.Query):
                 error.span = (statement.rank or statement.embedding or statement.projection).span
         raise
+
+
+async def _answer_of(route: RouteFunction, query: ast.Query) -> list[str] | None:
+    try:
+        names: Any = route(query)
+        if inspect.isawaitable(names):
+            names = await names
+        return None if names is None else _checked_names(names)
+    except ChromaSQLError:
+        raise
+    except _NamesError as error:
+        raise ChromaSQLRoutingError(f"a router returns names or None, and this one returned {error}") from None
+    except Exception as error:
+        raise ChromaSQLRoutingError(f"the router failed: {describe_exception(error)}") from error
 
 
 class _NamesError(TypeError):
@@ -423,8 +473,29 @@ def _matching(source: ast.Source, known: Sequence[str]) -> list[str]:
     name = str(source.name)
     if not source.is_pattern:
         return [name]
-    matches = compile_regex(like_to_regex(name.replace("*", "%")))
+    matches = compile_like(name.replace("*", "%"))
     return [each for each in known if matches(each)]
+
+
+def _outside() -> ChromaSQLRoutingError:
+    return ChromaSQLRoutingError("the router found no collection for this statement within its scope")
+
+
+def _joined(outer: Scope, inner: Scope | None) -> Scope:
+    """Return a scope in which both hold."""
+    if inner is None:
+        return outer
+    return dataclasses.replace(inner, within=_joined(outer, inner.within))
+
+
+def _checked_scope(scope: Scope | None) -> Scope:
+    """Return the scope, having made sure that its predicate can be planned."""
+    if scope is None:
+        return Scope()
+    if not isinstance(scope, Scope):
+        raise ChromaSQLPlanningError(f"scope takes a Scope, not a {type(scope).__name__}")
+    plan_bound(ast.ShowCollections(), scope=scope)
+    return scope
 
 
 def _no_match(source: ast.Source, known: Sequence[str], text: str | None) -> ChromaSQLRoutingError:

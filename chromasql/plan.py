@@ -7,6 +7,7 @@ The planner decides everything here and the executor obeys, so EXPLAIN can show 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -50,6 +51,7 @@ __all__ = [
     "Test",
     "TextQuery",
     "VectorQuery",
+    "View",
     "columns_of",
     "plan_to_dict",
 ]
@@ -77,11 +79,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A column of the result; ``without`` names the metadata keys that ``* EXCEPT`` leaves out."""
+    """
+    A column of the result.
+
+    Of the whole metadata, ``without`` names the keys that ``* EXCEPT`` leaves out, and ``only`` those that may be seen,
+    where that is not all of them.
+    """
 
     name: str
     column: Column
     without: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
 
 
 # Conditions: negation is already pushed down to the tests, so a test that is unknown may count as not true.
@@ -162,6 +170,25 @@ class Filter:
     def selective(self) -> bool:
         """Whether each piece sends Chroma a restriction."""
         return all(piece.restricts for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """
+    What a statement sees of a collection, whatever it says: all of it, unless a scope says otherwise.
+
+    It sees the records that satisfy ``condition``, which ``filter`` finds, ``page`` of them at a time, and of their
+    metadata the ``keys``, or all where that is None.
+    """
+
+    condition: Condition = ALWAYS
+    filter: Filter = Filter()
+    keys: tuple[str, ...] | None = None
+    page: int = 10_000
+
+    def shown(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what may be seen of a record's metadata."""
+        return {key: value for key, value in metadata.items() if self.keys is None or key in self.keys}
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +366,8 @@ class QueryPlan:
     ``collections`` is None until the plan is placed: it then runs on the one collection that it is given.
     ``per_collection`` is how many candidates each collection gives to a leaf, where that is not the leaf's limit.
     ``candidates`` says how they are found: ``query`` asks the index with the filter, ``widen`` asks for more until
-    enough of them pass the residual, ``resolve`` looks up the ids that pass first.
+    enough of them pass the residual, ``resolve`` looks up the ids that pass first. ``view`` is what a scope lets it
+    see, which is a part of ``condition``, too.
     """
 
     statement: str
@@ -369,6 +397,7 @@ class QueryPlan:
     page: int = 10_000
     collections: tuple[str, ...] | None = None
     route: str = "the collection given"
+    view: View = View()
     explain: str | None = None
     warnings: tuple[PlanWarning, ...] = ()
 
@@ -391,6 +420,7 @@ class ShowPlan:
     like: str | None = None
     limit: int | None = None
     offset: int = 0
+    view: View = View()
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,6 +430,7 @@ class DescribePlan:
     statement: str
     collection: str
     sample: int = 1000
+    view: View = View()
 
 
 StatementPlan: TypeAlias = QueryPlan | ShowPlan | DescribePlan

@@ -47,6 +47,8 @@ def _shown_value(output: Output) -> Callable[[Row], Any]:
     read = reader(output.column)
     if output.column != Column("metadata"):
         return read
-    left_out = frozenset(output.without)
+    left_out, only = frozenset(output.without), output.only
     # Chroma gives the keys in another order on each run.
-    return lambda row: {key: value for key, value in sorted(read(row).items()) if key not in left_out}
+    return lambda row: {
+        key: value for key, value in sorted(read(row).items()) if key not in left_out and (only is None or key in only)
+    }

@@ -69,6 +69,11 @@ class AggregationPlanner:
             fields = ()
         self._keys = tuple(dict.fromkeys(_key(field, column) for field in fields))
 
+    @property
+    def keys(self) -> tuple[Column, ...]:
+        """The columns that make the groups; with none there is one group of all records."""
+        return self._keys
+
     def column_above(self, operand: ast.Operand) -> Column:
         """Return the column of the groups that an operand means."""
         if isinstance(operand, ast.Aggregate):

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from chromasql import ast
+from chromasql._source import Span
 from chromasql.analysis import bind_parameters
 from chromasql.errors import ChromaSQLError, ChromaSQLPlanningError, near_names
 from chromasql.plan import (
-    ALWAYS,
     Aggregation,
     AllOf,
     AnyOf,
@@ -32,6 +32,7 @@ from chromasql.plan import (
     ShowPlan,
     StatementPlan,
     Test,
+    View,
 )
 from chromasql.planner.aggregation import AggregationPlanner, aggregates, plan_keep
 from chromasql.planner.conditions import ConditionBuilder, all_of, literal
@@ -42,8 +43,9 @@ from chromasql.planner.ranking import RankingPlanner, count_of, number_of, trans
 from chromasql.planner.searching import plan_search
 from chromasql.planner.settings import Settings, with_options
 from chromasql.rerank import known_strategies, strategy_named
+from chromasql.scope import Scope
 
-__all__ = ["build_plan", "place_plan", "plan_bound", "plan_statement"]
+__all__ = ["build_plan", "place_plan", "place_view", "plan_bound", "plan_statement"]
 
 _DEFAULT_POOL = 100
 _DEFAULT_RERANKED = 50
@@ -60,16 +62,18 @@ def plan_statement(
     return plan_bound(bind_parameters(statement, params), settings=settings)
 
 
-def plan_bound(bound: ast.Statement, *, settings: Settings | None = None) -> StatementPlan:
-    """Plan a statement that has no parameters, or none any more."""
+def plan_bound(bound: ast.Statement, *, settings: Settings | None = None, scope: Scope | None = None) -> StatementPlan:
+    """Plan a statement that has no parameters, or none any more, within a scope."""
+    scope = scope or Scope()
+    view = _view_of(scope)
     try:
         match bound:
             case ast.Query():
-                return _QueryPlanner(bound, settings or Settings()).plan()
+                return _QueryPlanner(bound, settings or Settings(), scope, view).plan()
             case ast.ShowCollections():
-                return _plan_show(bound)
+                return _plan_show(bound, view)
             case ast.Describe(source):
-                return DescribePlan(_text(bound), str(source.name))
+                return DescribePlan(_text(bound), str(source.name), view=view)
             case _:
                 assert_never(bound)
     except ChromaSQLError as error:
@@ -112,6 +116,29 @@ def place_plan(
     return dataclasses.replace(plan, search=plan_search(plan)) if dialect == DISTRIBUTED else plan
 
 
+def place_view(view: View, dialect: Dialect) -> View:
+    """Return a view for the kind of Chroma that is asked."""
+    return dataclasses.replace(view, filter=push_down(view.condition, dialect), page=dialect.page)
+
+
+def _view_of(scope: Scope) -> View:
+    if scope.predicate is None:
+        return View(keys=scope.keys)
+    builder = ConditionBuilder(_named_by_scope, lambda _: None)
+    condition = builder.build(scope.predicate)
+    return View(condition, push_down(condition), scope.keys)
+
+
+def _named_by_scope(operand: ast.Operand) -> Column:
+    """Return the column that the predicate of a scope tests; no field is closed to it."""
+    if isinstance(operand, ast.Aggregate) or operand.root in ("distance", "score", "embedding"):
+        raise ChromaSQLPlanningError(f"where of a Scope cannot test {operand.name}")
+    column = Column(operand.root, operand.key)
+    if column == Column("metadata"):
+        raise ChromaSQLPlanningError("where of a Scope cannot test metadata as a whole; name a key: metadata.key")
+    return column
+
+
 def _translated(plan: QueryPlan, dialect: Dialect) -> QueryPlan:
     """Return the plan for another kind of Chroma."""
     filter_ = push_down(plan.condition, dialect)
@@ -128,6 +155,7 @@ def _translated(plan: QueryPlan, dialect: Dialect) -> QueryPlan:
         candidates=_candidates(filter_),
         dialect=dialect.name,
         page=dialect.page,
+        view=place_view(plan.view, dialect),
     )
 
 
@@ -150,7 +178,7 @@ def _text(statement: ast.Statement) -> str:
     return " ".join((statement.source_text or "").split())
 
 
-def _plan_show(show: ast.ShowCollections) -> ShowPlan:
+def _plan_show(show: ast.ShowCollections, view: View) -> ShowPlan:
     pattern = None if show.like is None else literal(show.like)
     if show.like is not None and not isinstance(pattern, str):
         raise ChromaSQLPlanningError("LIKE takes a string", span=show.like.span)
@@ -159,15 +187,18 @@ def _plan_show(show: ast.ShowCollections) -> ShowPlan:
         like=pattern if isinstance(pattern, str) else None,
         limit=count_of(show.limit, "LIMIT", least=0),
         offset=count_of(show.offset, "OFFSET", least=0) or 0,
+        view=view,
     )
 
 
 class _QueryPlanner:
-    """Plans one SELECT."""
+    """Plans one SELECT within a scope, of which ``view`` is the part that concerns records."""
 
-    def __init__(self, query: ast.Query, settings: Settings) -> None:
+    def __init__(self, query: ast.Query, settings: Settings, scope: Scope, view: View) -> None:
         self._query = query
         self._settings = settings
+        self._scope = scope
+        self._view = view
         self._warnings: dict[PlanWarning, None] = {}
         self._ranked = query.embedding is not None or query.rank is not None
         self._aliases = {
@@ -175,9 +206,9 @@ class _QueryPlanner:
             for item in query.projection.items
             if isinstance(item, ast.ProjectionItem) and item.alias is not None
         }
-        self._limit = count_of(query.limit, "LIMIT", least=0)
         self._offset = count_of(query.offset, "OFFSET", least=0) or 0
         self._groups = AggregationPlanner(query, self._column) if aggregates(query) else None
+        self._limit = self._scoped_limit(count_of(query.limit, "LIMIT", least=0))
 
     def plan(self) -> QueryPlan:
         """Return the plan, as if for one collection."""
@@ -194,7 +225,7 @@ class _QueryPlanner:
             outputs=outputs,
             condition=condition,
             filter=filter_,
-            rankings=self._rankings(condition, rerank),
+            rankings=self._scoped_rankings(self._rankings(condition, rerank)),
             batch=isinstance(query.embedding, ast.EmbeddingBatch),
             space=None if query.similarity is None else _SPACES[query.similarity],
             candidates=_candidates(filter_),
@@ -206,6 +237,7 @@ class _QueryPlanner:
             order=order,
             limit=self._limit,
             offset=self._offset,
+            view=self._view,
             explain=None if query.explain is None else query.explain.lower(),
             **options,
         )
@@ -238,7 +270,58 @@ class _QueryPlanner:
             )
 
     def _options(self) -> dict[str, Any]:
-        return with_options(self._settings, self._query.options)
+        values = with_options(self._settings, self._query.options)
+        for name, limit in (("timeout", "max_timeout"), ("per_collection", "max_candidates")):
+            most = self._scope.most(limit)
+            if most is not None and values[name] is not None and values[name] > most:
+                written = next((option for option in self._query.options if option.name == name), self._query)
+                raise ChromaSQLPlanningError(f"{name} is at most {most:g} here", span=written.span)
+        return values
+
+    # Scope
+
+    def _scoped_limit(self, limit: int | None) -> int | None:
+        """Return the number of rows that the statement may have: what it says, or the most where it says nothing."""
+        most = self._scope.most("max_limit")
+        if most is None:
+            return limit
+        if limit is None:
+            one_row = self._groups is not None and not self._groups.keys
+            if not one_row:
+                self._warn(PlanWarning("limited", f"the answer has at most {most} rows, as there is no LIMIT"))
+            return int(most)
+        if limit > most:
+            assert self._query.limit is not None
+            raise ChromaSQLPlanningError(
+                f"LIMIT is at most {most} here; read further by OFFSET", span=self._query.limit.span
+            )
+        return limit
+
+    def _scoped_rankings(self, rankings: tuple[Ranking, ...]) -> tuple[Ranking, ...]:
+        most = self._scope.most("max_candidates")
+        wanted = max((leaf.limit for ranking in rankings for leaf in ranking.leaves), default=0)
+        if most is not None and wanted > most:
+            node = self._query.topk or self._query.rank or self._query.embedding or self._query
+            raise ChromaSQLPlanningError(
+                f"{wanted} candidates are more than the {most} that are allowed here; "
+                "lower limit =, TOPK or LIMIT + OFFSET",
+                span=node.span,
+            )
+        return rankings
+
+    def _default(self, candidates: int) -> int:
+        """Return a number of candidates that the statement leaves open, or fewer where the scope says so."""
+        most = self._scope.most("max_candidates")
+        return candidates if most is None else min(candidates, int(most))
+
+    def _permitted(self, column: Column, span: Span) -> Column:
+        if not self._scope.permits(column):
+            raise ChromaSQLPlanningError(
+                f"{column.key or column.part} is no field that a statement may name here; the fields are "
+                f"{self._scope.shown_fields}",
+                span=span,
+            )
+        return column
 
     # Ranking
 
@@ -247,15 +330,16 @@ class _QueryPlanner:
         topk = count_of(query.topk, "TOPK", least=1)
         reaches = None if self._limit is None else max(1, self._limit + self._offset)
 
-        def pool(whole: bool) -> int:
+        def pool_of(whole: bool) -> int:
             if topk is not None:
                 return topk
             least = rerank.candidates if rerank is not None else 1
+            pool = self._default(_DEFAULT_POOL)
             if whole and query.group_by is None and self._groups is None:
-                return max(reaches or _DEFAULT_POOL, least)
-            return max(_DEFAULT_POOL, reaches or 0, least)
+                return max(reaches or pool, least)
+            return max(pool, reaches or 0, least)
 
-        planner = RankingPlanner(condition, pool, self._column)
+        planner = RankingPlanner(condition, pool_of, self._column)
         if query.embedding is not None:
             return planner.plan_embedding(query.embedding)
         return () if query.rank is None else (planner.plan_rank(query.rank),)
@@ -271,6 +355,9 @@ class _QueryPlanner:
             raise ChromaSQLPlanningError(f"there is no rerank strategy {node.strategy}{hint}", span=node.span)
         if self._groups is not None:
             raise ChromaSQLPlanningError("RERANK BY orders records, and this statement returns groups", span=node.span)
+        for part in strategy.parts:
+            if part != "embedding":
+                self._permitted(Column(part), node.span)
         arguments: dict[str, Any] = {}
         for argument in node.arguments:
             if strategy.arguments is not None and argument.name not in (*strategy.arguments, "candidates"):
@@ -279,7 +366,7 @@ class _QueryPlanner:
                     f"{node.strategy} has no argument {argument.name}; it takes {names}", span=argument.span
                 )
             arguments[argument.name] = _argument(argument)
-        candidates = arguments.pop("candidates", max(_DEFAULT_RERANKED, 4 * (self._limit or 0)))
+        candidates = arguments.pop("candidates", self._default(max(_DEFAULT_RERANKED, 4 * (self._limit or 0))))
         if type(candidates) is not int or candidates < 1:
             raise ChromaSQLPlanningError("candidates takes a whole number of at least 1", span=node.span)
         problem = strategy.check(arguments)
@@ -297,7 +384,7 @@ class _QueryPlanner:
                 new = self._star(item)
                 starred.update(output.name for output in new)
             else:
-                new = [Output(item.name, self._shown(item.operand))]
+                new = [self._output(item)]
             for output in new:
                 if output.name in outputs and output.name not in starred:
                     raise ChromaSQLPlanningError(
@@ -307,23 +394,36 @@ class _QueryPlanner:
         return tuple(outputs.values())
 
     def _star(self, star: ast.Star) -> list[Output]:
-        names = ["id", "document", "metadata", *(["distance"] if self._ranked else [])]
+        columns = ["id", "document", "metadata", *(["distance"] if self._ranked else [])]
+        keys = self._view.keys
+        names = [name for name in columns if self._scope.permits(Column(name)) or (name == "metadata" and keys)]
         without: list[str] = []
         for field in star.excluded:
-            column = self._column(field)
+            column = self._named(field)
             if column.key is not None:
                 without.append(column.key)
             elif column.part in names:
                 names.remove(column.part)
-            else:
+            elif column.part not in columns:
                 raise ChromaSQLPlanningError(f"* does not hold {field.name}", span=field.span)
-        return [Output(name, Column(name), tuple(without) if name == "metadata" else ()) for name in names]
+        return [
+            Output(name, Column(name), tuple(without), keys) if name == "metadata" else Output(name, Column(name))
+            for name in names
+        ]
+
+    def _output(self, item: ast.ProjectionItem) -> Output:
+        if self._groups is None and self._view.keys and _is_whole(item.operand):
+            return Output(item.name, Column("metadata"), only=self._view.keys)
+        return Output(item.name, self._shown(item.operand))
 
     def _shown(self, operand: ast.Operand) -> Column:
         return self._column(operand) if self._groups is None else self._groups.column_above(operand)
 
     def _column(self, operand: ast.Operand) -> Column:
-        """Return the column of the records that a field means."""
+        """Return the column of the records that a field means, which the statement may read."""
+        return self._permitted(self._named(operand), operand.span)
+
+    def _named(self, operand: ast.Operand) -> Column:
         if isinstance(operand, ast.Aggregate):
             raise ChromaSQLPlanningError(
                 f"{operand.name} belongs in SELECT, HAVING or ORDER BY of a statement that groups its records",
@@ -357,7 +457,7 @@ class _QueryPlanner:
         builder = ConditionBuilder(self._tested, self._warn)
         predicates = (self._query.where, self._query.where_document)
         parts = [builder.build(predicate) for predicate in predicates if predicate is not None]
-        return all_of(parts) if parts else ALWAYS
+        return all_of([self._view.condition, *parts])
 
     def _tested(self, operand: ast.Operand) -> Column:
         if isinstance(operand, ast.Aggregate):
@@ -373,7 +473,7 @@ class _QueryPlanner:
                 f"WHERE cannot test {operand.root} as a whole; name a key: metadata.key", span=operand.span
             )
         self._check_path(operand)
-        return Column(operand.root, operand.key)
+        return self._permitted(Column(operand.root, operand.key), operand.span)
 
     # Groups
 
@@ -408,6 +508,11 @@ class _QueryPlanner:
             nulls_first = descending if item.nulls is None else item.nulls == "FIRST"
             keys.append(OrderKey(column, descending, nulls_first))
         return tuple(keys)
+
+
+def _is_whole(operand: ast.Operand) -> bool:
+    """Whether an operand is all the metadata."""
+    return isinstance(operand, ast.Field) and operand.root == "metadata" and not operand.path
 
 
 def _argument(argument: ast.Argument) -> Any:

@@ -87,7 +87,7 @@ class RankingPlanner:
     Plans the rankings of one statement.
 
     ``condition`` is its WHERE, for the statistics of BM25; ``pool`` gives the number of candidates of a leaf that
-    does not say, from whether that leaf is a KNN and the whole rank; ``field`` checks a metadata path.
+    does not say, from whether that leaf is a KNN and the whole rank; ``field`` checks what is read of the records.
     """
 
     def __init__(self, condition: Condition, pool: Callable[[bool], int], field: Callable[[ast.Field], Column]) -> None:
@@ -181,6 +181,8 @@ class RankingPlanner:
             raise ChromaSQLPlanningError("KNN takes a text or a vector", span=knn.query.span)
         query = _query(knn.query)
         key = _key(knn.key)
+        if key != EMBEDDING_KEY:
+            self._field(ast.Field("metadata", (key,), span=knn.span))
         if isinstance(query, VectorQuery) and key != EMBEDDING_KEY:
             raise ChromaSQLPlanningError(
                 f"a dense vector is compared with embedding alone; for {key} give a sparse vector, {{1: 0.5}}",
@@ -194,6 +196,7 @@ class RankingPlanner:
         text = literal(bm25.query)
         if not isinstance(text, str):
             raise ChromaSQLPlanningError("BM25 takes a string", span=bm25.query.span)
+        self._field(ast.Field("document", span=bm25.span))
         k1, b = number_of(bm25.k1, "k1"), number_of(bm25.b, "b")
         if k1 is not None and k1 < 0:
             raise ChromaSQLPlanningError("k1 takes a number of at least 0", span=bm25.span)

@@ -1,0 +1,188 @@
+"""
+What a statement may reach, whatever its text says: for statements that a stranger or a language model writes.
+
+A `Scope` is no filter on the text. The collections outside it are not listed, not matched and not opened; its predicate
+stands beside WHERE in every plan; its fields are checked where the planner resolves a name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from chromasql import ast
+from chromasql._source import NO_SPAN, Span
+from chromasql.analysis import bind_parameters
+from chromasql.errors import ChromaSQLError, ChromaSQLPlanningError
+from chromasql.parser import parse
+from chromasql.plan import Column, QueryPlan
+from chromasql.regex import compile_like
+
+__all__ = ["Scope"]
+
+_ALWAYS_SEEN = ("_collection", "distance", "score")
+_TRIAL = "SELECT id FROM t WHERE "
+_LIMITS = ("max_limit", "max_candidates", "max_cost", "max_timeout")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """
+    What the statements of a database may reach; what is None is not limited.
+
+    ``collections`` are names, or patterns in which ``*`` stands for any characters. ``fields`` are the columns that
+    a statement may name: ``id``, ``document``, ``uri``, ``embedding``, ``metadata`` for all its keys, and
+    single keys, as ``year`` or ``metadata.year``; ``*`` then shows those. ``where`` is a predicate that every record
+    has to satisfy, with the values of its parameters in ``params``; it may read any field.
+
+    ``max_limit`` is the most rows of an answer, and stands in where a statement has no LIMIT. ``max_candidates`` is the
+    most that a KNN, a BM25 or a RERANK BY may take, ``max_cost`` the most of collections x candidates, over all
+    leaves of a statement, and ``max_timeout`` the most seconds. ``within`` is a scope that holds as well.
+
+    Raises `ChromaSQLPlanningError` where one of these cannot be meant.
+    """
+
+    collections: Sequence[str] | None = None
+    fields: Sequence[str] | None = None
+    where: str | None = None
+    params: Mapping[str, Any] | Sequence[Any] | None = field(default=None, repr=False)
+    max_limit: int | None = None
+    max_candidates: int | None = None
+    max_cost: int | None = None
+    max_timeout: float | None = None
+    within: Scope | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("collections", "fields"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _names(name, value))
+        for name in _LIMITS:
+            self._check_limit(name)
+        if self.where is None and self.params:
+            raise ChromaSQLPlanningError("a Scope has params for its where, and this one has no where")
+        self.predicate  # noqa: B018 - what is wrong with it is said here rather than by the first statement
+
+    def _check_limit(self, name: str) -> None:
+        value = getattr(self, name)
+        number = isinstance(value, int) or (name == "max_timeout" and isinstance(value, float))
+        if value is not None and (isinstance(value, bool) or not number or not 0 < value < float("inf")):
+            what = "a number of seconds above 0" if name == "max_timeout" else "a whole number of at least 1"
+            raise ChromaSQLPlanningError(f"{name} of a Scope takes {what}, not {value!r}")
+
+    @cached_property
+    def predicate(self) -> ast.Predicate | None:
+        """The predicates of this scope and those around it, bound, without places in a text."""
+        own = None if self.where is None else _predicate(self.where, self.params)
+        outer = None if self.within is None else self.within.predicate
+        both = tuple(each for each in (outer, own) if each is not None)
+        return ast.BooleanPredicate("AND", both) if len(both) > 1 else next(iter(both), None)
+
+    @cached_property
+    def _fits(self) -> tuple[Any, ...]:
+        return tuple(compile_like(_pattern(name)) for name in self.collections or ())
+
+    @property
+    def limits_collections(self) -> bool:
+        """Whether there may be collections outside."""
+        return self.collections is not None or (self.within is not None and self.within.limits_collections)
+
+    def holds(self, collection: str) -> bool:
+        """Tell whether a collection of this name is inside."""
+        inside = self.collections is None or any(fits(collection) for fits in self._fits)
+        return inside and (self.within is None or self.within.holds(collection))
+
+    def permits(self, column: Column) -> bool:
+        """Tell whether a statement may name a column; the whole metadata, where all its keys are permitted."""
+        if self.within is not None and not self.within.permits(column):
+            return False
+        if self.fields is None or column.part in _ALWAYS_SEEN:
+            return True
+        named = {_column(name) for name in self.fields}
+        return column in named or (column.part == "metadata" and Column("metadata") in named)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...] | None:
+        """The metadata keys that a statement may see, or None for all."""
+        if self.permits(Column("metadata")):
+            return None
+        scopes, scope = [], self
+        while scope is not None:
+            scopes.append(scope)
+            scope = scope.within  # type: ignore[assignment]  # the loop ends with it
+        named = {_column(name) for each in scopes for name in each.fields or ()}
+        return tuple(sorted(column.key for column in named if column.key is not None and self.permits(column)))
+
+    @property
+    def shown_fields(self) -> str:
+        """The fields as a sentence names them."""
+        named = [name for name in self.fields or () if self.permits(_column(name))]
+        inherited = "" if self.within is None or self.fields is not None else self.within.shown_fields
+        return ", ".join(named) or inherited or "none"
+
+    def most(self, name: str) -> Any:
+        """Return a limit by its name: the smallest of those that hold, or None."""
+        outer = None if self.within is None else self.within.most(name)
+        return min((each for each in (getattr(self, name), outer) if each is not None), default=None)
+
+    def narrowed(self, statement: ast.Statement) -> ast.Statement:
+        """Return a statement with the predicate beside its WHERE, as a router is to see it."""
+        if self.predicate is None or not isinstance(statement, ast.Query):
+            return statement
+        where = self.predicate
+        if statement.where is not None:
+            where = ast.BooleanPredicate("AND", (where, statement.where))
+        return dataclasses.replace(statement, where=where)
+
+    def check_cost(self, plan: QueryPlan) -> None:
+        """Refuse a placed plan that would ask more collections for more candidates than ``max_cost``."""
+        most = self.most("max_cost")
+        if most is None:
+            return
+        count = len(plan.collections or ())
+        leaves = [leaf for ranking in plan.rankings for leaf in ranking.leaves]
+        candidates = sum(plan.per_collection or leaf.limit for leaf in leaves) if leaves else plan.needed or 0
+        if count * candidates > most:
+            raise ChromaSQLPlanningError(
+                f"{count} collections x {candidates} candidates are {count * candidates:,}, and at most {most:,} are "
+                "allowed here; name fewer collections, or lower LIMIT and limit ="
+            )
+
+
+def _names(what: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not all(isinstance(name, str) and name for name in value):
+        raise ChromaSQLPlanningError(f"{what} of a Scope takes a list of names, not {value!r}")
+    return tuple(value)
+
+
+def _pattern(name: str) -> str:
+    return name.replace("*", "%")
+
+
+def _column(name: str) -> Column:
+    """Return the column that a name in ``fields`` means: a part of the record, otherwise a metadata key."""
+    if name.lower() in ast.SYSTEM_COLUMNS:
+        return Column(name.lower())
+    return Column("metadata", name.removeprefix("metadata."))
+
+
+def _predicate(where: str, params: Mapping[str, Any] | Sequence[Any] | None) -> ast.Predicate:
+    """Read a predicate that stands alone, by reading a statement that has nothing else."""
+    try:
+        query = parse(_TRIAL + where)
+        assert isinstance(query, ast.Query)
+        alone = ast.Query(query.projection, query.sources, where=query.where)
+        if query != alone:
+            raise ChromaSQLPlanningError("it takes a predicate and no other clause")
+        bound = bind_parameters(query, params)
+    except ChromaSQLError as error:
+        span = error.span
+        if span is not None:
+            span = Span(max(0, span.start - len(_TRIAL)), max(0, span.end - len(_TRIAL)))
+        raise ChromaSQLPlanningError(f"where of a Scope: {error.message}", source=where, span=span) from error
+    placeless = ast.transform(bound, lambda node: dataclasses.replace(node, span=NO_SPAN))
+    assert placeless.where is not None
+    return placeless.where
