@@ -10,7 +10,7 @@ from typing import Any
 
 from chromasql.dispatcher import Dispatcher
 from chromasql.handles import Handle
-from chromasql.plan import DescribePlan, ShowPlan, View
+from chromasql.plan import DescribePlan, ShowPlan, View, view_of
 from chromasql.regex import compile_like
 from chromasql.result import ExecutionResult
 from chromasql.rows import Row
@@ -29,7 +29,7 @@ async def show_collections(plan: ShowPlan, names: Sequence[str], dispatcher: Dis
 
     async def count(handle: Handle) -> int:
         await dispatcher.open(handle)
-        return await _count(plan.view, handle, dispatcher)
+        return await _count(view_of(plan), handle, dispatcher)
 
     counted = await dispatcher.each("count", [Handle(name, place) for place, name in enumerate(shown)], count)
     dispatcher.require_enough()
@@ -46,16 +46,16 @@ async def describe_collection(plan: DescribePlan, dispatcher: Dispatcher) -> Exe
     of its first records shows, with its types and the share of the sample that has it, from 0 to 1.
     """
     started = time.perf_counter()
-    handle = Handle(plan.collection, 0)
+    handle, view = Handle(plan.collection, 0), view_of(plan)
     sample: list[dict[str, Any]] = []
     total = 0
 
     async def look(handle: Handle) -> None:
         nonlocal total
         await dispatcher.open(handle)
-        total = await _count(plan.view, handle, dispatcher)
-        async for rows in _seen(plan.view, handle, dispatcher, ("metadata",), plan.sample):
-            sample.extend(plan.view.shown(row.metadata or {}) for row in rows)
+        total = await _count(view, handle, dispatcher)
+        async for rows in _seen(view, handle, dispatcher, ("metadata",), plan.sample):
+            sample.extend(view.shown(row.metadata or {}) for row in rows)
         dispatcher.gave(handle, len(sample))
 
     await dispatcher.each("look", [handle], look)

@@ -32,6 +32,7 @@ from chromasql.plan import (
     QueryPlan,
     Ranking,
     TextQuery,
+    view_of,
 )
 from chromasql.planner import LOCAL, Dialect, Settings, place_plan
 from chromasql.projection import EXPLAIN_COLUMN, group_page, project_rows
@@ -475,7 +476,7 @@ class _Run:
             self._warnings.extend(warn_of_unknown(keys, sample or ()))
 
     async def _sampled(self, handles: Sequence[Handle]) -> list[dict[str, Any]]:
-        view = self._plan.view
+        view = view_of(self._plan)
         found: list[dict[str, Any]] = []
         for handle in handles:
             make = partial(Row, handle.name, handle.place)

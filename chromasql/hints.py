@@ -7,7 +7,7 @@ from typing import Any
 
 from chromasql.errors import near_names
 from chromasql.expressions import metadata_keys
-from chromasql.plan import Column, PlanWarning, QueryPlan, columns_of
+from chromasql.plan import Column, PlanWarning, QueryPlan, columns_of, view_of
 
 __all__ = ["suspicious_keys", "warn_of_unknown"]
 
@@ -25,7 +25,7 @@ def suspicious_keys(plan: QueryPlan, rows: Sequence[Mapping[str, Any]]) -> list[
         empty |= {Column("metadata", key) for ranking in plan.rankings for key in metadata_keys(ranking.score)}
     if plan.aggregation is not None and not rows:
         empty |= {*plan.aggregation.keys}
-    seen = plan.view.keys
+    seen = view_of(plan).keys
     keys = {column.key for column in empty if column.part == "metadata" and column.key is not None}
     return sorted(key for key in keys if seen is None or key in seen)
 

@@ -277,17 +277,14 @@ class Engine:
 
     async def _seen(self, statement: ast.Statement, plan: StatementPlan, dispatcher: Dispatcher) -> StatementPlan:
         """Return the plan of a SHOW or DESCRIBE for what its scope lets it see."""
-        if isinstance(plan, DescribePlan) and isinstance(statement, ast.Describe):
-            if not self._scope.holds(plan.collection):
-                known = await dispatcher.off_loop(self._names)
-                raise _no_match(statement.collection, known, statement.source_text)
-            names = [plan.collection]
-        elif plan.view.filter.restricts:
-            names = await dispatcher.off_loop(self._names)
-        if plan.view.filter.restricts and not isinstance(plan, QueryPlan):
-            dialect = self._dialect or await self._detected(names, dispatcher)
-            return dataclasses.replace(plan, view=place_view(plan.view, dialect))
-        return plan
+        if isinstance(statement, ast.Describe) and not self._scope.holds(str(statement.collection.name)):
+            known = await dispatcher.off_loop(self._names)
+            raise _no_match(statement.collection, known, statement.source_text)
+        if plan.view is None:
+            return plan
+        names = [plan.collection] if isinstance(plan, DescribePlan) else await dispatcher.off_loop(self._names)
+        dialect = self._dialect or await self._detected(names, dispatcher)
+        return dataclasses.replace(plan, view=place_view(plan.view, dialect))
 
     async def _chosen(self, query: ast.Query) -> tuple[list[str], str]:
         """Return the collections of a statement and who chose them."""

@@ -54,6 +54,7 @@ __all__ = [
     "View",
     "columns_of",
     "plan_to_dict",
+    "view_of",
 ]
 
 EMBEDDING_KEY = "#embedding"
@@ -367,7 +368,7 @@ class QueryPlan:
     ``per_collection`` is how many candidates each collection gives to a leaf, where that is not the leaf's limit.
     ``candidates`` says how they are found: ``query`` asks the index with the filter, ``widen`` asks for more until
     enough of them pass the residual, ``resolve`` looks up the ids that pass first. ``view`` is what a scope lets it
-    see, which is a part of ``condition``, too.
+    see, and None without one; its condition is a part of ``condition``, too.
     """
 
     statement: str
@@ -397,7 +398,7 @@ class QueryPlan:
     page: int = 10_000
     collections: tuple[str, ...] | None = None
     route: str = "the collection given"
-    view: View = View()
+    view: View | None = None
     explain: str | None = None
     warnings: tuple[PlanWarning, ...] = ()
 
@@ -420,7 +421,7 @@ class ShowPlan:
     like: str | None = None
     limit: int | None = None
     offset: int = 0
-    view: View = View()
+    view: View | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,10 +431,17 @@ class DescribePlan:
     statement: str
     collection: str
     sample: int = 1000
-    view: View = View()
+    view: View | None = None
 
 
 StatementPlan: TypeAlias = QueryPlan | ShowPlan | DescribePlan
+
+_ALL = View()
+
+
+def view_of(plan: StatementPlan) -> View:
+    """Return what a statement sees of a collection: all of it where no scope says otherwise."""
+    return plan.view or _ALL
 
 
 def columns_of(condition: Condition | None) -> set[Column]:

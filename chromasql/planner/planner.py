@@ -121,9 +121,10 @@ def place_view(view: View, dialect: Dialect) -> View:
     return dataclasses.replace(view, filter=push_down(view.condition, dialect), page=dialect.page)
 
 
-def _view_of(scope: Scope) -> View:
+def _view_of(scope: Scope) -> View | None:
+    """Return what a scope lets a statement see of a collection, or None where that is all of it."""
     if scope.predicate is None:
-        return View(keys=scope.keys)
+        return None if scope.keys is None else View(keys=scope.keys)
     builder = ConditionBuilder(_named_by_scope, lambda _: None)
     condition = builder.build(scope.predicate)
     return View(condition, push_down(condition), scope.keys)
@@ -155,7 +156,7 @@ def _translated(plan: QueryPlan, dialect: Dialect) -> QueryPlan:
         candidates=_candidates(filter_),
         dialect=dialect.name,
         page=dialect.page,
-        view=place_view(plan.view, dialect),
+        view=None if plan.view is None else place_view(plan.view, dialect),
     )
 
 
@@ -178,7 +179,7 @@ def _text(statement: ast.Statement) -> str:
     return " ".join((statement.source_text or "").split())
 
 
-def _plan_show(show: ast.ShowCollections, view: View) -> ShowPlan:
+def _plan_show(show: ast.ShowCollections, view: View | None) -> ShowPlan:
     pattern = None if show.like is None else literal(show.like)
     if show.like is not None and not isinstance(pattern, str):
         raise ChromaSQLPlanningError("LIKE takes a string", span=show.like.span)
@@ -194,11 +195,12 @@ def _plan_show(show: ast.ShowCollections, view: View) -> ShowPlan:
 class _QueryPlanner:
     """Plans one SELECT within a scope, of which ``view`` is the part that concerns records."""
 
-    def __init__(self, query: ast.Query, settings: Settings, scope: Scope, view: View) -> None:
+    def __init__(self, query: ast.Query, settings: Settings, scope: Scope, view: View | None) -> None:
         self._query = query
         self._settings = settings
         self._scope = scope
         self._view = view
+        self._keys = None if view is None else view.keys
         self._warnings: dict[PlanWarning, None] = {}
         self._ranked = query.embedding is not None or query.rank is not None
         self._aliases = {
@@ -395,7 +397,7 @@ class _QueryPlanner:
 
     def _star(self, star: ast.Star) -> list[Output]:
         columns = ["id", "document", "metadata", *(["distance"] if self._ranked else [])]
-        keys = self._view.keys
+        keys = self._keys
         names = [name for name in columns if self._scope.permits(Column(name)) or (name == "metadata" and keys)]
         without: list[str] = []
         for field in star.excluded:
@@ -412,8 +414,8 @@ class _QueryPlanner:
         ]
 
     def _output(self, item: ast.ProjectionItem) -> Output:
-        if self._groups is None and self._view.keys and _is_whole(item.operand):
-            return Output(item.name, Column("metadata"), only=self._view.keys)
+        if self._groups is None and self._keys and _is_whole(item.operand):
+            return Output(item.name, Column("metadata"), only=self._keys)
         return Output(item.name, self._shown(item.operand))
 
     def _shown(self, operand: ast.Operand) -> Column:
@@ -457,7 +459,7 @@ class _QueryPlanner:
         builder = ConditionBuilder(self._tested, self._warn)
         predicates = (self._query.where, self._query.where_document)
         parts = [builder.build(predicate) for predicate in predicates if predicate is not None]
-        return all_of([self._view.condition, *parts])
+        return all_of([*(() if self._view is None else (self._view.condition,)), *parts])
 
     def _tested(self, operand: ast.Operand) -> Column:
         if isinstance(operand, ast.Aggregate):
