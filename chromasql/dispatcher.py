@@ -22,6 +22,7 @@ from chromasql.errors import (
 from chromasql.handles import Handle, cancel_all, check_answer, is_missing
 from chromasql.result import Outcome, StepTiming, Timings
 from chromasql.retries import retried
+from chromasql.telemetry import NO_TRACE, Trace
 
 __all__ = ["CallFailed", "Dispatcher", "HandleChanged"]
 
@@ -75,7 +76,8 @@ class Dispatcher:
     ``concurrency`` bounds the collections that are asked at once; ``timeout`` is in seconds from now, for everything;
     with ``on_error`` ``fail`` the first failure ends the statement; a call whose failure may pass is made up to
     ``retries`` times more. ``collection_timeout`` is in seconds for each collection, over all waves; ``min_success`` is
-    the number, or as a float the share, of the collections asked that have to answer.
+    the number, or as a float the share, of the collections asked that have to answer. ``trace`` is told of each wave in
+    each collection.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Dispatcher:
         collection_timeout: float | None = None,
         min_success: float | None = None,
         keep_raw: bool = False,
+        trace: Trace = NO_TRACE,
     ) -> None:
         self._get_collection = get_collection
         self._forget = forget
@@ -103,6 +106,7 @@ class Dispatcher:
         self._collection_timeout = collection_timeout
         self._min_success = min_success
         self._keep_raw = keep_raw
+        self._trace = trace
         self._anew = False
         self._records: dict[str, _Record] = {}
         self._step = ""
@@ -203,7 +207,8 @@ class Dispatcher:
         """Await the embedding of texts, which takes so many calls, within the deadline of the statement."""
         started = time.perf_counter()
         try:
-            return await self.off_loop(work)
+            with self._trace.step("embed"):
+                return await self.off_loop(work)
         finally:
             self._embedded += time.perf_counter() - started
             self._embedding_calls += calls
@@ -225,7 +230,8 @@ class Dispatcher:
         self._step = "scan"
         record = self._records.setdefault(handle.name, _Record())
         try:
-            value = await self.off_loop(partial(self._limited, handle, work))
+            with self._trace.step(self._step, handle.name):
+                value = await self.off_loop(partial(self._limited, handle, work))
         except (ChromaSQLError, HandleChanged):
             raise
         except Exception as error:  # noqa: BLE001 - its answer may hold what nobody can read
@@ -266,7 +272,8 @@ class Dispatcher:
                 record = self._records.setdefault(handle.name, _Record())
                 record.status = "asked"
                 try:
-                    found[handle.place] = await self._limited(handle, work)
+                    with self._trace.step(step, handle.name):
+                        found[handle.place] = await self._limited(handle, work)
                 except CallFailed as failed:
                     self._failed(handle, failed.cause)
                 except (ChromaSQLError, HandleChanged, asyncio.CancelledError):

@@ -38,6 +38,7 @@ from chromasql.regex import compile_like
 from chromasql.result import ExecutionResult
 from chromasql.retries import retried
 from chromasql.scope import Scope
+from chromasql.telemetry import Trace
 
 __all__ = [
     "AsyncCollectionProvider",
@@ -160,22 +161,28 @@ class Engine:
         With ``explain_rows`` the rows of a ranked statement show how they came to their score.
         """
         parsed = _parsed(statement)
-        with _located(parsed):
-            placed, dispatcher = await self._ready(parsed, params, timeout)
-            try:
-                return await self._run(placed, dispatcher, explain_rows=explain_rows)
-            except ChromaSQLRoutingError:
-                raise
-            except (HandleChanged, ChromaSQLPlanningError):
-                # What was known of a collection was out of date, or may have been where it was refused for that.
-                dispatcher = dispatcher.renewed()
-            try:
-                return await self._run(placed, dispatcher, explain_rows=explain_rows)
-            except HandleChanged as changed:
-                raise ChromaSQLExecutionError(f"{changed} while it was asked; ask again") from changed
+        with Trace.of(parsed) as trace, _located(parsed):
+            placed, dispatcher = await self._ready(parsed, params, timeout, trace)
+            result = await self._executed(placed, dispatcher, explain_rows=explain_rows)
+            trace.returned(result)
+            return result
+
+    async def _executed(self, placed: StatementPlan, dispatcher: Dispatcher, *, explain_rows: bool) -> ExecutionResult:
+        """Run a placed plan, and again where a collection turns out to be another than it was known to be."""
+        try:
+            return await self._run(placed, dispatcher, explain_rows=explain_rows)
+        except ChromaSQLRoutingError:
+            raise
+        except (HandleChanged, ChromaSQLPlanningError):
+            # What was known of a collection was out of date, or may have been where it was refused for that.
+            dispatcher = dispatcher.renewed()
+        try:
+            return await self._run(placed, dispatcher, explain_rows=explain_rows)
+        except HandleChanged as changed:
+            raise ChromaSQLExecutionError(f"{changed} while it was asked; ask again") from changed
 
     async def _ready(
-        self, parsed: ast.Statement, params: Parameters, seconds: float | None
+        self, parsed: ast.Statement, params: Parameters, seconds: float | None, trace: Trace
     ) -> tuple[StatementPlan, Dispatcher]:
         """Bind, plan, route and place a statement."""
         settings = self._settings if seconds is None else dataclasses.replace(self._settings, timeout=seconds)
@@ -183,7 +190,7 @@ class Engine:
         if most is not None:
             settings = dataclasses.replace(settings, timeout=min(settings.timeout or most, most))
         bound, plan = self._planned(parsed, params, settings)
-        dispatcher = self._dispatcher(plan, bound, settings)
+        dispatcher = self._dispatcher(plan, bound, settings, trace)
         return await self._placed(bound, plan, dispatcher), dispatcher
 
     def _planned(
@@ -217,8 +224,9 @@ class Engine:
     ) -> AsyncGenerator[list[dict[str, Any]], None]:
         """Run a SELECT and yield its rows in pages; see `chromasql.executor.stream_plan`."""
         parsed = _parsed(statement)
-        with _located(parsed):
-            placed, dispatcher = await self._ready(parsed, params, timeout)
+        # Between two pages the caller's code runs, below which nothing of its own may hang.
+        with Trace.of(parsed, current=False) as trace, _located(parsed):
+            placed, dispatcher = await self._ready(parsed, params, timeout, trace)
             if not isinstance(placed, QueryPlan) or placed.explain is not None:
                 raise ChromaSQLPlanningError("stream takes a SELECT; execute the statement instead")
             try:
@@ -328,7 +336,9 @@ class Engine:
         except Exception:  # noqa: BLE001 - whatever is wrong with it, the statement will meet it and say so
             return None
 
-    def _dispatcher(self, plan: StatementPlan, statement: ast.Statement, settings: Settings) -> Dispatcher:
+    def _dispatcher(
+        self, plan: StatementPlan, statement: ast.Statement, settings: Settings, trace: Trace
+    ) -> Dispatcher:
         return Dispatcher(
             self._provider.get_collection,
             forget=getattr(self._provider, "forget_collection", None),
@@ -340,6 +350,7 @@ class Engine:
             collection_timeout=settings.collection_timeout,
             min_success=settings.min_success,
             keep_raw=self._keep_raw,
+            trace=trace,
         )
 
     # Names
