@@ -27,6 +27,7 @@ def connect_async(
     embed_fn: EmbedFunction | None = None,
     settings: Settings | None = None,
     max_concurrency: int | None = None,
+    max_per_collection: int | None = None,
     dialect: str | None = None,
     scope: Scope | None = None,
     headers: Mapping[str, str] | None = None,
@@ -41,7 +42,9 @@ def connect_async(
     ``https://`` address, the folder of an embedded Chroma, any client of chromadb (async or blocking), or an
     `AsyncCollectionProvider`. ``router`` chooses the collections of a statement; without one, FROM does.
     ``dialect`` says what kind of Chroma it is, ``local`` or ``distributed``, where it is not to be found out by asking.
-    ``scope`` is what its statements may reach.
+    ``scope`` is what its statements may reach. ``max_concurrency`` bounds the calls under way at once to a server,
+    ``max_per_collection`` those to one collection (half as many, and 10 at most, unless it is given), over all
+    statements.
     ``embed_fn(text, model)`` embeds TEXT; without it, each collection's own embedding function does. ``headers``,
     ``token``, ``tenant`` and ``database`` go with an address. What was opened here is closed with the database; a
     client or a provider given stays open.
@@ -55,6 +58,7 @@ def connect_async(
         embed_fn=embed_fn,
         settings=settings,
         max_concurrency=max_concurrency,
+        max_per_collection=max_per_collection,
         dialect=dialect,
         scope=scope,
     )

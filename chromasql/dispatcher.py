@@ -20,6 +20,7 @@ from chromasql.errors import (
     describe_exception,
 )
 from chromasql.handles import Handle, cancel_all, check_answer, is_missing
+from chromasql.limits import Limits, Turns
 from chromasql.result import Outcome, StepTiming, Timings
 from chromasql.retries import retried
 from chromasql.telemetry import NO_TRACE, Trace
@@ -77,7 +78,7 @@ class Dispatcher:
     with ``on_error`` ``fail`` the first failure ends the statement; a call whose failure may pass is made up to
     ``retries`` times more. ``collection_timeout`` is in seconds for each collection, over all waves; ``min_success`` is
     the number, or as a float the share, of the collections asked that have to answer. ``trace`` is told of each wave in
-    each collection.
+    each collection, and ``turns`` bounds the calls of this and other statements together.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Dispatcher:
         min_success: float | None = None,
         keep_raw: bool = False,
         trace: Trace = NO_TRACE,
+        turns: Turns | None = None,
     ) -> None:
         self._get_collection = get_collection
         self._forget = forget
@@ -107,6 +109,7 @@ class Dispatcher:
         self._min_success = min_success
         self._keep_raw = keep_raw
         self._trace = trace
+        self._turns = turns or Limits(concurrency).here()
         self._anew = False
         self._records: dict[str, _Record] = {}
         self._step = ""
@@ -195,7 +198,11 @@ class Dispatcher:
             self._flying_since = started
         self._flying += 1
         try:
-            return await call()
+            await self._turns.take(handle.name)
+            try:
+                return await call()
+            finally:
+                self._turns.give_back(handle.name)
         finally:
             ended = time.perf_counter()
             self._flying -= 1

@@ -30,6 +30,7 @@ from chromasql.errors import (
 )
 from chromasql.executor import analyzed, explained, run_plan, stream_plan
 from chromasql.handles import cancel_all
+from chromasql.limits import Limits
 from chromasql.parser import parse, parse_script
 from chromasql.plan import DescribePlan, QueryPlan, ShowPlan, StatementPlan
 from chromasql.planner import LOCAL, Dialect, Settings, dialect_named, place_plan, place_view, plan_bound
@@ -113,12 +114,14 @@ class Engine:
         max_concurrency: int | None = None,
         dialect: str | None = None,
         scope: Scope | None = None,
+        max_per_collection: int | None = None,
         keep_raw: bool = False,
     ) -> None:
         if max_concurrency is None:
             max_concurrency = getattr(provider, "max_concurrency", None) or DEFAULT_CONCURRENCY
-        if type(max_concurrency) is not int or max_concurrency < 1:
-            raise ChromaSQLPlanningError(f"max_concurrency takes a whole number of at least 1, not {max_concurrency!r}")
+        for name, limit in (("max_concurrency", max_concurrency), ("max_per_collection", max_per_collection)):
+            if limit is not None and (type(limit) is not int or limit < 1):
+                raise ChromaSQLPlanningError(f"{name} takes a whole number of at least 1, not {limit!r}")
         route = getattr(router, "route", router)
         if route is not None and not callable(route):
             raise ChromaSQLPlanningError(
@@ -134,6 +137,7 @@ class Engine:
         self._embed_fn = embed_fn
         self._settings = settings or Settings()
         self._concurrency = max_concurrency
+        self._limits = Limits(max_concurrency, max_per_collection, getattr(provider, "server_of", lambda _: ""))
         self._keep_raw = keep_raw
         self._cache = VectorCache()
         self._plans: OrderedDict[tuple[int, Settings], tuple[ast.Statement, StatementPlan]] = OrderedDict()
@@ -351,6 +355,7 @@ class Engine:
             min_success=settings.min_success,
             keep_raw=self._keep_raw,
             trace=trace,
+            turns=self._limits.here(),
         )
 
     # Names

@@ -101,6 +101,11 @@ class ServersProvider:
         finally:
             await cancel_all(listings)
 
+    @staticmethod
+    def server_of(name: str) -> str:
+        """Return the name of the server that a collection is on."""
+        return name.partition(".")[0]
+
     def forget_collection(self, name: str) -> None:
         """Drop a handle that is stale, where the provider of its server keeps them."""
         server, _, collection = name.partition(".")
