@@ -57,8 +57,8 @@ class Limits:
     Bounds the calls of all statements of one database: ``overall`` to a server, ``per_collection`` to a collection.
 
     Where the caller does not say, one collection gets half of the turns, so that one which hangs leaves the other half,
-    and never more than Chroma Cloud allows. ``server_of`` names the server of a collection. Each event loop has turns of
-    its own, as nothing can be awaited from two loops.
+    and never more than Chroma Cloud allows. ``server_of`` names the server of a collection. Each event loop has turns
+    of its own, as nothing can be awaited from two loops.
     """
 
     def __init__(

@@ -146,9 +146,9 @@ class Engine:
 
     def scoped(self, scope: Scope) -> Engine:
         """Return an engine for the same collections within a scope; one that this engine has holds as well."""
-        checked = _checked_scope(dataclasses.replace(_checked_scope(scope), within=_joined(self._scope, scope.within)))
+        joined = _joined(self._scope, _checked_scope(scope))
         again = copy.copy(self)
-        again._scope, again._plans, again._keep_raw = checked, OrderedDict(), False  # noqa: SLF001 - it is one of us
+        again._scope, again._plans, again._keep_raw = joined, OrderedDict(), False  # noqa: SLF001 - it is one of us
         return again
 
     async def execute(
@@ -494,17 +494,20 @@ def _outside() -> ChromaSQLRoutingError:
     return ChromaSQLRoutingError("the router found no collection for this statement within its scope")
 
 
-def _joined(outer: Scope, inner: Scope | None) -> Scope:
+_OPEN = Scope()
+
+
+def _joined(outer: Scope, inner: Scope) -> Scope:
     """Return a scope in which both hold."""
-    if inner is None:
-        return outer
-    return dataclasses.replace(inner, within=_joined(outer, inner.within))
+    if outer is _OPEN:
+        return inner
+    return dataclasses.replace(inner, within=outer if inner.within is None else _joined(outer, inner.within))
 
 
 def _checked_scope(scope: Scope | None) -> Scope:
     """Return the scope, having made sure that its predicate can be planned."""
     if scope is None:
-        return Scope()
+        return _OPEN
     if not isinstance(scope, Scope):
         raise ChromaSQLPlanningError(f"scope takes a Scope, not a {type(scope).__name__}")
     plan_bound(ast.ShowCollections(), scope=scope)

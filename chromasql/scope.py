@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from chromasql import ast
@@ -170,19 +170,23 @@ def _column(name: str) -> Column:
 
 
 def _predicate(where: str, params: Mapping[str, Any] | Sequence[Any] | None) -> ast.Predicate:
-    """Read a predicate that stands alone, by reading a statement that has nothing else."""
     try:
-        query = parse(_TRIAL + where)
-        assert isinstance(query, ast.Query)
-        alone = ast.Query(query.projection, query.sources, where=query.where)
-        if query != alone:
-            raise ChromaSQLPlanningError("it takes a predicate and no other clause")
-        bound = bind_parameters(query, params)
+        bound = bind_parameters(_read(where), params)
     except ChromaSQLError as error:
         span = error.span
         if span is not None:
             span = Span(max(0, span.start - len(_TRIAL)), max(0, span.end - len(_TRIAL)))
         raise ChromaSQLPlanningError(f"where of a Scope: {error.message}", source=where, span=span) from error
-    placeless = ast.transform(bound, lambda node: dataclasses.replace(node, span=NO_SPAN))
-    assert placeless.where is not None
-    return placeless.where
+    assert bound.where is not None
+    return bound.where
+
+
+@lru_cache(maxsize=64)
+def _read(where: str) -> ast.Query:
+    """Read a predicate that stands alone, by reading a statement that has nothing else; its nodes have no place."""
+    query = parse(_TRIAL + where)
+    assert isinstance(query, ast.Query)
+    alone = ast.Query(query.projection, query.sources, where=query.where)
+    if query != alone:
+        raise ChromaSQLPlanningError("it takes a predicate and no other clause")
+    return ast.transform(alone, lambda node: dataclasses.replace(node, span=NO_SPAN))

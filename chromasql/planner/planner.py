@@ -290,7 +290,7 @@ class _QueryPlanner:
         if limit is None:
             one_row = self._groups is not None and not self._groups.keys
             if not one_row:
-                self._warn(PlanWarning("limited", f"the answer has at most {most} rows, as there is no LIMIT"))
+                self._warn(PlanWarning("limited", f"without LIMIT the answer ends after row {most}"))
             return int(most)
         if limit > most:
             assert self._query.limit is not None
