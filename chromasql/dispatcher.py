@@ -6,7 +6,7 @@ import asyncio
 import copy
 import math
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -28,6 +28,9 @@ from chromasql.telemetry import NO_TRACE, Trace
 __all__ = ["CallFailed", "Dispatcher", "HandleChanged"]
 
 T = TypeVar("T")
+
+_LISTING = 0.5
+"""The part of the time left that the lists of several servers may take."""
 
 
 class CallFailed(Exception):  # noqa: N818 - it never leaves the engine
@@ -112,6 +115,7 @@ class Dispatcher:
         self._turns = turns or Limits(concurrency).here()
         self._anew = False
         self._records: dict[str, _Record] = {}
+        self._unlisted: frozenset[str] = frozenset()
         self._step = ""
         self._flying = 0
         self._flying_since = 0.0
@@ -122,7 +126,8 @@ class Dispatcher:
     def renewed(self) -> Dispatcher:
         """Return one for the same statement from its start: the deadline stays, every handle is opened anew."""
         again = copy.copy(self)
-        again._anew, again._records = True, {}  # noqa: SLF001 - it is one of us
+        unlisted = {name: self._records[name] for name in self._unlisted}
+        again._anew, again._records = True, unlisted  # noqa: SLF001 - it is one of us
         return again
 
     # Calls
@@ -300,6 +305,35 @@ class Dispatcher:
             await _run_all([worker() for _ in range(min(self._concurrency, len(handles)))], seconds)
             self._mark_late([handle.name for handle in handles if handle.place not in found])
         return [(handle, found[handle.place]) for handle in handles if handle.place in found]
+
+    def require_lists(self, message: str) -> None:
+        """Raise where a server could not be listed."""
+        if self._unlisted:
+            raise self.failed(message) from self.first_cause()
+
+    async def list_servers(self, listings: Mapping[str, Callable[[], Awaitable[list[str]]]]) -> list[str]:
+        """
+        Return the names of the collections of several servers.
+
+        One that fails or is late is treated like a collection, under the name ``server.*``; where all do, the statement
+        ends.
+        """
+        handles = {f"{server}.*": Handle(f"{server}.*", place) for place, server in enumerate(listings)}
+        by_name = dict(zip(handles, listings.values(), strict=True))
+
+        async def names(handle: Handle) -> list[str]:
+            try:
+                return await retried(by_name[handle.name], retries=self._retries, in_time=self._leaves)
+            except Exception as error:
+                raise CallFailed(error) from error
+
+        listed = await self.each("list", list(handles.values()), names, share=_LISTING)
+        if not listed:
+            raise self.failed("the names of the collections cannot be listed") from self.first_cause()
+        for handle, _ in listed:
+            del self._records[handle.name]
+        self._unlisted = frozenset(handles) & self._records.keys()
+        return [name for _, found in listed for name in found]
 
     async def _limited(self, handle: Handle, work: Callable[[Handle], Awaitable[T]]) -> T:
         """Run ``work`` within what is left of the collection's own time."""

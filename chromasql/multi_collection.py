@@ -233,6 +233,7 @@ class Engine:
             placed, dispatcher = await self._ready(parsed, params, timeout, trace)
             if not isinstance(placed, QueryPlan) or placed.explain is not None:
                 raise ChromaSQLPlanningError("stream takes a SELECT; execute the statement instead")
+            dispatcher.require_lists("a server cannot be listed, so there is no stream")
             try:
                 async for rows in stream_plan(placed, dispatcher, self._embed_fn, cache=self._cache):
                     yield rows
@@ -266,19 +267,19 @@ class Engine:
     async def _run(self, plan: StatementPlan, dispatcher: Dispatcher, *, explain_rows: bool) -> ExecutionResult:
         match plan:
             case QueryPlan(explain="plan"):
-                return explained(plan)
+                return dataclasses.replace(explained(plan), outcomes=dispatcher.outcomes())
             case QueryPlan():
                 result = await run_plan(plan, dispatcher, self._embed_fn, cache=self._cache, explain_rows=explain_rows)
                 return analyzed(result) if plan.explain == "analyze" else result
             case ShowPlan():
-                return await show_collections(plan, await dispatcher.off_loop(self._names), dispatcher)
+                return await show_collections(plan, await self._listed(dispatcher), dispatcher)
             case DescribePlan():
                 return await describe_collection(plan, dispatcher)
 
     async def _placed(self, statement: ast.Statement, plan: StatementPlan, dispatcher: Dispatcher) -> StatementPlan:
         if not isinstance(statement, ast.Query) or not isinstance(plan, QueryPlan):
             return await self._seen(statement, plan, dispatcher)
-        names, route = await dispatcher.off_loop(partial(self._chosen, statement))
+        names, route = await dispatcher.off_loop(partial(self._chosen, statement, dispatcher))
         placed = place_plan(plan, names, route, dialect=self._dialect or LOCAL)
         self._scope.check_cost(placed)
         if self._dialect is None:
@@ -294,18 +295,20 @@ class Engine:
             raise _no_match(statement.collection, known, statement.source_text)
         if plan.view is None:
             return plan
-        names = [plan.collection] if isinstance(plan, DescribePlan) else await dispatcher.off_loop(self._names)
+        names = [plan.collection] if isinstance(plan, DescribePlan) else await self._listed(dispatcher)
         dialect = self._dialect or await self._detected(names, dispatcher)
         return dataclasses.replace(plan, view=place_view(plan.view, dialect))
 
-    async def _chosen(self, query: ast.Query) -> tuple[list[str], str]:
+    async def _chosen(self, query: ast.Query, dispatcher: Dispatcher) -> tuple[list[str], str]:
         """Return the collections of a statement and who chose them."""
         if self._route is None:
-            return await self._from_sources(query), "FROM"
+            return await self._from_sources(query, dispatcher), "FROM"
         narrowed = self._scope.narrowed(query)
         assert isinstance(narrowed, ast.Query)
         routed = await self._routed(self._route, narrowed)
-        return (sorted(await self._names()), "the router, which asks all") if routed is None else (routed, "the router")
+        if routed is not None:
+            return routed, "the router"
+        return sorted(await self._listed(dispatcher)), "the router, which asks all"
 
     async def _detected(self, names: Sequence[str], dispatcher: Dispatcher) -> Dialect:
         """Return the dialect of the provider's Chroma; the first time, whichever of a few collections answers tells."""
@@ -360,6 +363,14 @@ class Engine:
 
     # Names
 
+    async def _listed(self, dispatcher: Dispatcher, patterns: Sequence[str] = ("*",)) -> list[str]:
+        """Return the names that patterns may match; of several servers, those that can be listed."""
+        listings = getattr(self._provider, "listings", None)
+        if listings is None:
+            return await dispatcher.off_loop(self._names)
+        asked = {server: names for server, names in listings().items() if _may_match(patterns, server)}
+        return [name for name in await dispatcher.list_servers(asked) if self._scope.holds(name)]
+
     async def _names(self) -> list[str]:
         try:
             names = _checked_names(await retried(self._provider.list_collection_names, retries=self._settings.retries))
@@ -385,15 +396,16 @@ class Engine:
             raise _outside()
         return names
 
-    async def _from_sources(self, query: ast.Query) -> list[str]:
+    async def _from_sources(self, query: ast.Query, dispatcher: Dispatcher) -> list[str]:
         """Return the collections that FROM names, in its order, patterns by name."""
-        named = [*query.sources, *query.excluded]
-        known = sorted(await self._names()) if any(source.is_pattern for source in named) else []
+        patterns = [str(source.name) for source in (*query.sources, *query.excluded) if source.is_pattern]
+        known = sorted(await self._listed(dispatcher, patterns)) if patterns else []
         left_out = {name for source in query.excluded for name in _matching(source, known)}
         found: dict[str, None] = {}
         for source in query.sources:
             names = [name for name in _matching(source, known) if self._scope.holds(name)]
             if not names:
+                dispatcher.require_lists(f"no collection that could be listed matches {source.name}")
                 known = known or await self._names()
                 raise _no_match(source, known, query.source_text)
             found.update(dict.fromkeys(names))
@@ -480,6 +492,12 @@ class _NoSuchCollection:
         except ChromaSQLExecutionError:
             known = []
         return _no_match(source, known, self._statement.source_text)
+
+
+def _may_match(patterns: Sequence[str], server: str) -> bool:
+    """Whether a pattern may match a collection of a server; one that writes a server out needs no other."""
+    prefixes = [pattern.partition(".")[0] for pattern in patterns]
+    return any("*" in prefix or prefix == server for prefix in prefixes)
 
 
 def _matching(source: ast.Source, known: Sequence[str]) -> list[str]:

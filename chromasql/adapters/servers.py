@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -41,8 +42,8 @@ class ServersProvider:
     name of a server has none, while that of a collection may. ``FROM eu.docs, us.docs``, ``FROM *.docs`` and
     ``FROM eu.*`` read as they look.
 
-    A server that is down takes its own collections with it, as any collection that fails. A pattern needs the lists of
-    all servers, though: where one cannot be had, the statement is refused rather than answered in part unawares.
+    A server that is down takes its own collections with it, as any collection that fails. Where a pattern needs its
+    list, the outcome of the server is called ``eu.*``.
 
     The servers are of one kind, all single nodes or all distributed; `connect` finds out which by asking one, or is
     told by ``dialect``. ``close`` closes what was opened here: addresses and folders.
@@ -95,11 +96,15 @@ class ServersProvider:
 
         Raises `ChromaSQLExecutionError`, which names the server, where one of them cannot be listed.
         """
-        listings = [asyncio.ensure_future(_names(*each)) for each in self._providers.items()]
+        listings = [asyncio.ensure_future(_named(*each)) for each in self.listings().items()]
         try:
             return [name for names in await asyncio.gather(*listings) for name in names]
         finally:
             await cancel_all(listings)
+
+    def listings(self) -> dict[str, Callable[[], Awaitable[list[str]]]]:
+        """Return by server a function that lists its collections, so that one which is down hides no other."""
+        return {server: partial(_names, server, provider) for server, provider in self._providers.items()}
 
     @staticmethod
     def server_of(name: str) -> str:
@@ -131,8 +136,13 @@ class _Renamed:
 
 
 async def _names(server: str, provider: Any) -> list[str]:
+    return [f"{server}.{name}" for name in await provider.list_collection_names()]
+
+
+async def _named(server: str, listing: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    """Await the list of a server and name it in the error."""
     try:
-        return [f"{server}.{name}" for name in await provider.list_collection_names()]
+        return await listing()
     except Exception as error:
         raise ChromaSQLExecutionError(f"server {server}: {describe_exception(error)}") from error
 

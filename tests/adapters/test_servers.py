@@ -11,6 +11,7 @@ import chromadb
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from engine.doubles import Hang, Spy, without_waiting
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -142,11 +143,85 @@ async def test_a_server_that_is_down() -> None:
     ]
 
 
-async def test_a_server_that_cannot_be_listed() -> None:
-    """A pattern is refused while one server does not say what it has, and the error names it."""
-    servers = ServersProvider({"eu": memory(docs=[1]), "us": Down(ConnectionRefusedError("port 8000"))})
-    with pytest.raises(ChromaSQLExecutionError, match="server us: port 8000"):
-        await connect_async(servers, settings=Settings(retries=0)).execute("SELECT id FROM *")
+REFUSED = ConnectionRefusedError("port 8000")
+
+
+@pytest.mark.parametrize("sql", ["SELECT id FROM *", "SELECT id FROM *.docs", "EXPLAIN SELECT id FROM *"])
+async def test_a_server_that_cannot_be_listed(sql: str) -> None:
+    """The others answer a pattern, and the result says which server is missing and why."""
+    servers = ServersProvider({"eu": memory(docs=[1]), "us": Down(REFUSED)})
+    result = await connect_async(servers, settings=Settings(retries=0)).execute(sql)
+
+    assert [row["id"] for row in result if "id" in row] == ["1"] * (not sql.startswith("EXPLAIN"))
+    assert not result.complete
+    assert [str(outcome.error) for outcome in result.failures] == ["us.*: ConnectionRefusedError: port 8000"]
+
+
+async def test_show_collections_says_which_server_is_missing() -> None:
+    """The collections of the servers that can be listed are shown, and the result is not complete."""
+    servers = ServersProvider({"eu": memory(docs=[1]), "us": Down(REFUSED)})
+    result = await connect_async(servers, settings=Settings(retries=0)).execute("SHOW COLLECTIONS")
+
+    assert result.rows == [{"name": "eu.docs", "count": 1}]
+    assert [outcome.collection for outcome in result.failures] == ["us.*"]
+
+
+async def test_a_router_that_asks_all_asks_what_can_be_listed() -> None:
+    """Where a router leaves the choice open, a server that is down is missing from the answer and named."""
+    servers = ServersProvider({"eu": memory(docs=[1]), "us": Down(REFUSED)})
+    database = connect_async(servers, router=lambda _: None, settings=Settings(retries=0))
+    result = await database.execute("SELECT id FROM any")
+
+    assert [row["id"] for row in result] == ["1"]
+    assert [outcome.collection for outcome in result.failures] == ["us.*"]
+
+
+async def test_a_server_that_a_pattern_does_not_need_is_not_listed() -> None:
+    """``eu.*`` names its server, so what others have does not matter."""
+    down = Down(REFUSED)
+    servers = ServersProvider({"eu": memory(docs=[1]), "us": down})
+    result = await connect_async(servers).execute("SELECT id FROM eu.* EXCEPT (eu.notes)")
+
+    assert result.complete
+    assert down.asked == 0
+
+
+async def test_where_no_server_can_be_listed_there_is_no_answer() -> None:
+    """A pattern that needs only servers which are down is an error that names them."""
+    servers = ServersProvider({"eu": memory(docs=[1]), "us": Down(REFUSED)})
+    database = connect_async(servers, settings=Settings(retries=0))
+    with pytest.raises(ChromaSQLExecutionError, match=r"(?s)cannot be listed.*us\.\*: .*port 8000"):
+        await database.execute("SELECT id FROM us.*")
+    with pytest.raises(ChromaSQLExecutionError, match=r"no collection that could be listed matches \*\.notes"):
+        await database.execute("SELECT id FROM *.notes")
+
+
+@pytest.mark.parametrize(
+    "settings", [Settings(on_error="fail", retries=0), Settings(min_success=1.0, retries=0)], ids=["fail", "all"]
+)
+async def test_insisting_on_every_server(settings: Settings) -> None:
+    """Where all have to answer, a server that cannot be listed ends the statement."""
+    servers = ServersProvider({"eu": memory(docs=[1]), "us": Down(REFUSED)})
+    with pytest.raises(ChromaSQLExecutionError, match="port 8000"):
+        await connect_async(servers, settings=settings).execute("SELECT id FROM *")
+
+
+async def test_a_stream_needs_every_list() -> None:
+    """A stream cannot say that rows are missing, so it does not begin."""
+    servers = ServersProvider({"eu": memory(docs=[1]), "us": Down(REFUSED)})
+    with pytest.raises(ChromaSQLExecutionError, match="a server cannot be listed"):
+        async for _ in connect_async(servers, settings=Settings(retries=0)).stream("SELECT id FROM *"):
+            pass
+
+
+def test_a_server_that_hangs_is_given_half_of_the_time() -> None:
+    """The list of a server that does not answer is given up in time for the others to be asked."""
+    hanging = Spy(memory(docs=[1]), {("", "list"): Hang()})
+    servers = ServersProvider({"eu": memory(docs=[1]), "us": hanging})
+    result = without_waiting(connect_async(servers).execute("SELECT id FROM *", timeout=4))
+
+    assert [row["id"] for row in result] == ["1"]
+    assert [(outcome.collection, outcome.status) for outcome in result.failures] == [("us.*", "timed_out")]
 
 
 @pytest.mark.parametrize(
