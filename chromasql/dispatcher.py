@@ -253,11 +253,13 @@ class Dispatcher:
 
         ``step`` names the wave in the timings.
 
-        The order is that of the handles. A failure is recorded; see `outcomes`. Where a deadline skips the late
-        collections, ``share`` is the part of the time left that this wave may take, so that the waves after it can ask
-        those that were in time.
+        The order is that of the handles. A failure is recorded; see `outcomes`. A collection that failed in an earlier
+        wave is not asked again: the answer lacks what it lost. Where a deadline skips the late collections, ``share``
+        is the part of the time left that this wave may take, so that the waves after it can ask those that were in
+        time.
         """
         found: dict[int, T] = {}
+        handles = [handle for handle in handles if not self._lost(handle)]
         waiting = iter(handles)
         self._step = step
 
@@ -286,6 +288,10 @@ class Dispatcher:
             await _run_all([worker() for _ in range(min(self._concurrency, len(handles)))], seconds)
             self._mark_late([handle.name for handle in handles if handle.place not in found])
         return [(handle, found[handle.place]) for handle in handles if handle.place in found]
+
+    def _lost(self, handle: Handle) -> bool:
+        record = self._records.get(handle.name)
+        return record is not None and record.error is not None
 
     async def _limited(self, handle: Handle, work: Callable[[Handle], Awaitable[T]]) -> T:
         """Run ``work`` within what is left of the collection's own time."""
