@@ -38,7 +38,7 @@ async def stream(database: AsyncDatabase, case: Case) -> Any:
 ways = st.sampled_from([execute, execute_many, stream])
 
 
-@settings(max_examples=min(500, settings.default.max_examples // 2), suppress_health_check=list(HealthCheck))
+@settings(max_examples=min(500, settings.default.max_examples // 4), suppress_health_check=list(HealthCheck))
 @given(
     way=ways,
     case=st.sampled_from(CASES),
