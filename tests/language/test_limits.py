@@ -102,7 +102,9 @@ def test_parameters(written):
     """A statement may have MAX_PARAMETERS places for parameters; one more is refused with the caret under it, and says what to do."""
     assert len(parse(asking(MAX_PARAMETERS, written)).where.values.items) == MAX_PARAMETERS
     text = asking(MAX_PARAMETERS + 1, written)
-    with pytest.raises(ChromaSQLParseError, match=f"more than {MAX_PARAMETERS} parameters; give a list as one") as caught:
+    with pytest.raises(
+        ChromaSQLParseError, match=f"more than {MAX_PARAMETERS} parameters; give a list as one"
+    ) as caught:
         parse(text)
     assert text[slice(*caught.value.span)] == written
     assert caught.value.span.end == len(text) - 1
