@@ -10,7 +10,7 @@ from engine.doubles import others
 
 from chromasql import ChromaSQLError, ChromaSQLTimeoutError, Settings
 from chromasql.database import AsyncDatabase
-from faults.fleet import CASES, SERVERS, Fleet
+from faults.fleet import CASES, SERVERS, Fleet, problem_of
 from faults.held import Held, settled
 from faults.proxy import Cut, Drip, Fault, Garbage, Hang, Misshapen, Pass, Refuse, Request, Schedule, Status, Truncated
 
@@ -42,7 +42,7 @@ async def trouble(database: AsyncDatabase, rng: random.Random, statements: int) 
             await asyncio.wait([task], timeout=rng.random() / 10)
             task.cancel()
         try:
-            await task
+            result = await task
         except asyncio.CancelledError:
             ended["cancelled"] += 1
         except ChromaSQLTimeoutError:
@@ -50,6 +50,7 @@ async def trouble(database: AsyncDatabase, rng: random.Random, statements: int) 
         except ChromaSQLError:
             ended["refused"] += 1
         else:
+            assert problem_of(case, result) is None
             ended["answered"] += 1
 
     for _ in range(statements // 4):
