@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -25,9 +26,6 @@ SERVERS = ("a", "b", "c")
 NAMES = tuple(f"{server}.docs-{number}" for server in SERVERS for number in range(4))
 """The collections in the order of FROM, which is also that of their names."""
 
-REQUEST_SECONDS = 1.0
-"""How long the fleet's providers wait for one answer."""
-
 _RECORDS = 12
 _WORDS = ("rain", "snow", "warm", "light", "tent", "coat", "boot", "map")
 _VECTOR = (0.5, -0.25, 1.0)
@@ -42,7 +40,6 @@ class Fleet:
     @asynccontextmanager
     async def database(self, settings: Settings | None = None, **options: Any) -> AsyncIterator[AsyncDatabase]:
         """Connect to all servers, by providers with these options, for as long as the block runs."""
-        options = {"timeout": REQUEST_SECONDS, **options}
         async with AsyncExitStack() as stack:
             parts = {
                 name: await stack.enter_async_context(HttpProvider(proxy.url, **options))
@@ -114,7 +111,8 @@ class Case:
     A statement and its oracle.
 
     ``problem(rows, answered, failed)`` says what is wrong with rows, or returns None, where the collections ``answered``
-    gave their candidates and those of them in ``failed`` were lost afterwards, when their rows were fetched.
+    gave their candidates and those of them in ``failed`` were lost afterwards, when parts of their rows were fetched. A
+    page is fetched in several steps where rows are lost, so of these some rows may be there and others missing.
     """
 
     name: str
@@ -129,23 +127,27 @@ def _chosen(names: frozenset[str]) -> list[ranked.Collection]:
 def _ranked(
     statement: ranked.Statement, rows: list[dict[str, Any]], answered: frozenset[str], failed: frozenset[str]
 ) -> str | None:
+    shown = {row["id"] for row in rows}
     candidates = statement.ranked(_chosen(answered), "l2")
-    left = [(hit, score) for hit, score in candidates if hit.collection not in failed]
+    left = [each for each in candidates if each[0].collection not in failed or each[0].record.id in shown]
     return ranked.disagreement(statement, left, rows, scale=10.0) or _misread(rows)
 
 
 def _scanned(
     statement: oracle.Statement, rows: list[dict[str, Any]], answered: frozenset[str], failed: frozenset[str]
 ) -> str | None:
-    collections = _for_scans(answered - failed)
+    shown = {row["id"] for row in rows}
+    collections = _for_scans(answered)
+    assert statement.limit is not None
     if statement.order:
-        expected = oracle.answer(statement, collections)[0]
+        ordered = oracle.answer(dataclasses.replace(statement, limit=None), collections)[0]
+        left = [row for row in ordered if row["_collection"] not in failed or row["id"] in shown]
+        expected = left[: statement.limit]
         return None if oracle.agree(rows, expected) else f"{rows}, not {expected}"
     # The order is free, so any rows will do that match; fewer than asked for only where rows were lost.
     matching = oracle.matching(statement, collections)
-    if len({row["id"] for row in rows}) < len(rows) or any(row not in matching for row in rows):
+    if len(shown) < len(rows) or any(row not in matching for row in rows):
         return f"{rows} are not all among {matching}"
-    assert statement.limit is not None
     enough = len(rows) == min(statement.limit, len(matching)) or bool(failed)
     return None if enough else f"{len(rows)} rows, where {len(matching)} match"
 
