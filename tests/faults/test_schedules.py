@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.server, pytest.mark.timeout(7200)]
 MARGIN = 20.0
 """In seconds: how much later than its deadline a statement may end on a machine that is busy with other things."""
 
-REQUEST_SECONDS = 1.0
+REQUEST_SECONDS = 0.5
 """How long one answer is waited for where requests may hang."""
 
 LASTING: Sequence[Fault] = (Status(500), Truncated(), Garbage(), Misshapen())
