@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from functools import partial
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,6 +35,7 @@ def connect_async(
     token: str | None = None,
     tenant: str | None = None,
     database: str | None = None,
+    ssl: SSLContext | bool | None = None,
 ) -> AsyncDatabase:
     """
     Open a database for async code.
@@ -46,10 +48,10 @@ def connect_async(
     ``max_per_collection`` those to one collection (half as many, and 10 at most, unless it is given), over all
     statements.
     ``embed_fn(text, model)`` embeds TEXT; without it, each collection's own embedding function does. ``headers``,
-    ``token``, ``tenant`` and ``database`` go with an address. What was opened here is closed with the database; a
-    client or a provider given stays open.
+    ``token``, ``tenant``, ``database`` and ``ssl`` go with an address; `HttpProvider` says what they are. What was
+    opened here is closed with the database; a client or a provider given stays open.
     """
-    at_address = {"headers": headers, "token": token, "tenant": tenant, "database": database}
+    at_address = {"headers": headers, "token": token, "tenant": tenant, "database": database, "ssl": ssl}
     given = {name: value for name, value in at_address.items() if value is not None}
     provider, owned = open_source(source, given)
     engine = Engine(

@@ -271,11 +271,13 @@ class Dispatcher:
 
         ``step`` names the wave in the timings.
 
-        The order is that of the handles. A failure is recorded; see `outcomes`. Where a deadline skips the late
-        collections, ``share`` is the part of the time left that this wave may take, so that the waves after it can ask
-        those that were in time.
+        The order is that of the handles. A failure is recorded; see `outcomes`. A collection that failed in an earlier
+        wave is not asked again: the answer lacks what it lost. Where a deadline skips the late collections, ``share``
+        is the part of the time left that this wave may take, so that the waves after it can ask those that were in
+        time.
         """
         found: dict[int, T] = {}
+        handles = [handle for handle in handles if not self._lost(handle)]
         waiting = iter(handles)
         self._step = step
 
@@ -334,6 +336,10 @@ class Dispatcher:
             del self._records[handle.name]
         self._unlisted = frozenset(handles) & self._records.keys()
         return [name for _, found in listed for name in found]
+
+    def _lost(self, handle: Handle) -> bool:
+        record = self._records.get(handle.name)
+        return record is not None and record.error is not None
 
     async def _limited(self, handle: Handle, work: Callable[[Handle], Awaitable[T]]) -> T:
         """Run ``work`` within what is left of the collection's own time."""

@@ -11,13 +11,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import concurrency, engine, fanout, langchain, records, report, startup, stream, weighing
+from tests.benchmarks import (
+    concurrency,
+    engine,
+    fanout,
+    langchain,
+    load,
+    parse_growth,
+    records,
+    report,
+    startup,
+    stream,
+    weighing,
+)
 from tests.conftest import ChromaServer
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _BIG, _SMALL = records.Shape("big", 37, 1_000), records.Shape("small", 370, 100)
 _QUICK = records.Shape("big", 4, 250), records.Shape("small", 8, 20)
-_SERVED = {"fanout", "many", "weighing", "concurrency", "langchain"}
+_SERVED = {"fanout", "many", "weighing", "concurrency", "load", "langchain"}
 
 
 def main() -> None:
@@ -30,11 +42,11 @@ def main() -> None:
         for name, section in _sections(options, Path(scratch), bool(_SERVED & {*wanted})).items():
             if name in wanted:
                 print(f"{name} ..", flush=True)
-                load = os.getloadavg()[0]
+                busy = os.getloadavg()[0]
                 found = section()
                 if found is not None:
                     figures[name] = found
-                    figures.setdefault("loads", {})[name] = load
+                    figures.setdefault("loads", {})[name] = busy
                     _keep(figures, options.output)
     figures["machine"] = report.machine()
     _keep(figures, options.output)
@@ -49,9 +61,13 @@ def _keep(figures: dict[str, Any], folder: Path) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    sections = ("fanout", "many", "weighing", "engine", "startup", "stream", "concurrency", "langchain", "report")
+    sections = (
+        *("fanout", "many", "weighing", "engine", "startup", "parse_growth"),
+        *("stream", "concurrency", "load", "langchain", "report"),
+    )
     parser.add_argument("sections", nargs="*", metavar="section", help=f"any of {', '.join(sections)}; default: all")
     parser.add_argument("--rounds", type=int, default=31, help="how often each contender runs")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long the load lasts")
     parser.add_argument("--quick", action="store_true", help="a few small collections, to try the command itself")
     parser.add_argument("--peer", type=Path, help="a folder that `chromasql` 1.8.0 can be imported from")
     parser.add_argument("--data", type=Path, help="a folder to keep the records in; without it they are built anew")
@@ -86,8 +102,10 @@ def _sections(options: argparse.Namespace, scratch: Path, served: bool) -> dict[
         "weighing": lambda: with_server(shapes[0], weighing.measure, folders[shapes[0]], shapes[0], rounds),
         "engine": lambda: asyncio.run(engine.measure(rounds)),
         "startup": lambda: startup.measure(rounds, options.peer),
+        "parse_growth": parse_growth.measure,
         "stream": lambda: stream.measure(million),
         "concurrency": lambda: with_server(shapes[0], concurrency.measure, shapes[0], min(rounds, 3)),
+        "load": lambda: with_server(shapes[0], load.measure, shapes[0], options.seconds),
         "langchain": lambda: with_server(shapes[0], langchain.measure, shapes[0], rounds),
     }
 

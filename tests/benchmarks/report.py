@@ -283,6 +283,30 @@ def _met(reached: bool) -> str:
     return "met" if reached else "**missed**"
 
 
+def _parse_growth(found: dict[str, dict[str, float]]) -> str:
+    lengths = list(next(iter(found.values())))
+    return "\n".join(
+        [
+            "## Parsing long statements\n",
+            (
+                "Microseconds per character of a statement that was not seen before, by its length in characters: where the time is linear, a line "
+                "stays level or falls. The last column is the longest by the one before it.\n"
+            ),
+            _table(
+                ("shape", *(f"{int(length):,}" for length in lengths), "last two"),
+                [
+                    (
+                        shape,
+                        *(f"{cost:.3f}" for cost in costs.values()),
+                        f"{costs[lengths[-1]] / costs[lengths[-2]]:.2f}",
+                    )
+                    for shape, costs in found.items()
+                ],
+            ),
+        ]
+    )
+
+
 def _stream(found: list[dict[str, float]]) -> str:
     return "\n".join(
         [
@@ -320,6 +344,39 @@ def _concurrency(found: dict[str, Any]) -> str:
     )
 
 
+def _load(found: dict[str, Any]) -> str:
+    errors = ", ".join(f"{count} {name}" for name, count in found["errors"].items())
+    return "\n".join(
+        [
+            "## Under load\n",
+            (
+                f"Top 10 of all {found['collections']}, {found['at_once']} statements at once from one event loop over an address, without a pause for "
+                f"{found['seconds']:.0f} seconds.\n"
+            ),
+            _table(
+                ("statements", "per second", "p50, ms", "p99, ms", "errors"),
+                [
+                    (
+                        f"{found['statements']:,}",
+                        f"{found['statements'] / found['seconds']:.1f}",
+                        f"{found['p50']:,.0f}",
+                        f"{found['p99']:,.0f}",
+                        errors or "none",
+                    )
+                ],
+            ),
+            "What the client's process held meanwhile, and once the database was closed.\n",
+            _table(
+                ("second", "memory, MB", "sockets"),
+                [
+                    *((f"{each['second']:.0f}", f"{each['megabytes']:.1f}", each["sockets"]) for each in found["held"]),
+                    ("closed", f"{found['closed']['megabytes']:.1f}", found["closed"]["sockets"]),
+                ],
+            ),
+        ]
+    )
+
+
 def _langchain(found: dict[str, Any]) -> str:
     ours, theirs = found["address"], found["langchain"]
     return "\n".join(
@@ -345,8 +402,10 @@ _SECTIONS = {
     "weighing": _weighing,
     "engine": _engine,
     "startup": _startup,
+    "parse_growth": _parse_growth,
     "stream": _stream,
     "concurrency": _concurrency,
+    "load": _load,
     "langchain": _langchain,
 }
 

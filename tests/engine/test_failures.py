@@ -136,6 +136,18 @@ async def test_late_fetch_fails(spy: Spy) -> None:
     assert [outcome.collection for outcome in result.failures] == ["two"]
 
 
+async def test_a_collection_that_failed_is_not_asked_again(spy: Spy) -> None:
+    """What a collection lost stays lost: it is asked nothing more, and the result is not complete."""
+    spy.instead["two", "get"] = raises(InternalError("disk full"))
+    batch = "BATCH (VECTOR [0.0, 0.0], VECTOR [1.0, 1.0])"
+    sql = f"SELECT id, document, _collection FROM one, two, six USING EMBEDDING {batch} TOPK 400"
+    result = await connect_async(spy).execute(sql)
+
+    assert spy.sent("get").count(("one", "get")) == 2
+    assert spy.sent("get").count(("two", "get")) == 1
+    assert [outcome.collection for outcome in result.failures] == ["two"]
+
+
 async def test_require_complete(spy: Spy) -> None:
     """require_complete returns a complete result and refuses an incomplete one, with the causes."""
     database = connect_async(spy)

@@ -1,10 +1,13 @@
 """Deep, long and hostile texts: a tree or a clean refusal, never an error of Python's."""
 
+from pathlib import Path
+
 import pytest
 
 from chromasql import ast
+from chromasql.analysis import bind_parameters
 from chromasql.errors import ChromaSQLParseError
-from chromasql.grammar import MAX_BRACKETS
+from chromasql.grammar import MAX_BRACKETS, MAX_PARAMETERS
 from chromasql.parser import MAX_DEPTH, MAX_LENGTH, parse, parse_script
 from chromasql.printer import print_statement
 
@@ -51,6 +54,7 @@ def test_brackets_side_by_side_are_no_nesting():
         f"{HEAD}RANK BY {'ABS(' * MANY}1{')' * MANY}",
         f"{HEAD}RANK BY {'RRF(' * MANY}1{')' * MANY}",
         f"{HEAD}WITH (a = {'[' * MANY}",
+        f"{HEAD}WHERE a IN ({'?, ' * 300_000}?)",
         "SELECT " + "x" * 5_000_000,
         f"{HEAD}WHERE a = '{'x' * 5_000_000}'",
     ],
@@ -87,6 +91,45 @@ def test_length():
     assert parse(padded) == parse(HEAD)
     with pytest.raises(ChromaSQLParseError, match=f"{MAX_LENGTH + 1} characters"):
         parse(padded + " ")
+
+
+def asking(count, written="?"):
+    return f"{HEAD}WHERE id IN ({', '.join([written] * count)})"
+
+
+@pytest.mark.parametrize("written", ["?", ":id", "$1"])
+def test_parameters(written):
+    """A statement may have MAX_PARAMETERS places for parameters; one more is refused with the caret under it, and says what to do."""
+    assert len(parse(asking(MAX_PARAMETERS, written)).where.values.items) == MAX_PARAMETERS
+    text = asking(MAX_PARAMETERS + 1, written)
+    with pytest.raises(
+        ChromaSQLParseError, match=f"more than {MAX_PARAMETERS} parameters; give a list as one"
+    ) as caught:
+        parse(text)
+    assert text[slice(*caught.value.span)] == written
+    assert caught.value.span.end == len(text) - 1
+
+
+def test_parameters_of_a_script():
+    """Each statement of a script has its own."""
+    most = asking(MAX_PARAMETERS, ":id")
+    assert len(parse_script(f"{most}; {most};")) == 2
+    with pytest.raises(ChromaSQLParseError, match="parameters"):
+        parse_script(f"{HEAD}; {asking(MAX_PARAMETERS + 1)}")
+
+
+def test_one_parameter_may_be_a_longer_list():
+    """The way out that the error names is open."""
+    bound = bind_parameters(parse(f"{HEAD}WHERE id IN :ids"), {"ids": [str(at) for at in range(MAX_PARAMETERS + 1)]})
+    assert len(bound.where.values.items) == MAX_PARAMETERS + 1
+
+
+def test_limits_are_documented():
+    """The reference names each limit."""
+    reference = Path(__file__).parents[2].joinpath("docs", "language.md").read_text("utf-8")
+    (sentences,) = (part for part in reference.split("\n\n") if part.startswith("A text has at most"))
+    for limit in (MAX_LENGTH, MAX_PARAMETERS, MAX_BRACKETS, MAX_DEPTH):
+        assert f" {limit:,} " in sentences.replace("\n", " ")
 
 
 @pytest.mark.parametrize(
