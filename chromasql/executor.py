@@ -209,8 +209,7 @@ class _Run:
         fused = plan.merge == "rrf"
         if not plan.filter.pieces or not self._handles:
             return [(ranking, []) for ranking in (plan.rankings[:1] if fused else plan.rankings)]
-        opening = await self._dispatcher.each("open", self._handles, self._dispatcher.open, share=_SHARE)
-        opened = [handle for handle, _ in opening]
+        opened = await self._dispatcher.open_all(self._handles, share=_SHARE)
         self._dispatcher.require_some()
         leaves = list(dict.fromkeys(leaf for ranking in plan.rankings for leaf in ranking.leaves))
         await self._prepare(opened, [leaf for leaf in leaves if isinstance(leaf, KnnLeaf)])

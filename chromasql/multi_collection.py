@@ -300,6 +300,7 @@ class Engine:
     def _dispatcher(self, plan: StatementPlan, statement: ast.Statement, settings: Settings) -> Dispatcher:
         return Dispatcher(
             self._provider.get_collection,
+            kept=getattr(self._provider, "kept_collection", None),
             forget=getattr(self._provider, "forget_collection", None),
             missing=None if self._route is not None else _NoSuchCollection(statement, self._names),
             concurrency=self._concurrency,
