@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, assert_never
 
@@ -69,18 +70,16 @@ def share_parameters(statements: Sequence[ast.Statement], params: Parameters | N
     return [{key: value for key, value in params.items() if key in keys} for keys in named]
 
 
-def _find_parameters(node: ast.Node, found: list[ast.Parameter], above: set[int]) -> bool:
-    """Collect the parameters below a node, in order, and the ids of the nodes above them; tell whether there are any."""
+def _find_parameters(node: ast.Node, found: list[ast.Parameter], above: set[int]) -> None:
+    """Collect the parameters below a node, in order, and the ids of the nodes that have one below them."""
     count = len(found)
     for child in ast.children(node):
         if isinstance(child, ast.Parameter):
             found.append(child)
         elif not isinstance(child, ast.Literal):
             _find_parameters(child, found, above)
-    if len(found) == count:
-        return False
-    above.add(id(node))
-    return True
+    if len(found) > count:
+        above.add(id(node))
 
 
 def _given(
@@ -227,7 +226,7 @@ class _Binder:
     ``above`` holds the ids of the nodes that have one below them; no other is looked into.
     """
 
-    def __init__(self, source: str | None, given: Mapping[Any, Any], above: Set[int]) -> None:
+    def __init__(self, source: str | None, given: Mapping[Any, Any], above: AbstractSet[int]) -> None:
         self._source = source
         self._given = given
         self._above = above

@@ -113,8 +113,8 @@ class AsyncCollectionProvider(Protocol):
 
     You may: have ``kept_collection(name)``, which returns the handle that is kept, or None, at once, so that nothing
     waits for what is open already; ``forget_collection(name)``, called when Chroma says that a handle is stale, before
-    it is asked for once more; ``max_concurrency``, the number of calls that may be under way at once; ``async close()``,
-    awaited when the database that was opened on the provider closes.
+    it is asked for once more; ``max_concurrency``, the number of calls that may be under way at once;
+    ``async close()``, awaited when the database that was opened on the provider closes.
     """
 
     async def get_collection(self, name: str) -> Any:

@@ -37,7 +37,7 @@ from chromasql.planner.aggregation import AggregationPlanner, aggregates, plan_k
 from chromasql.planner.conditions import ConditionBuilder, all_of, literal
 from chromasql.planner.dialect import DISTRIBUTED, LOCAL, Dialect
 from chromasql.planner.fetching import plan_fetch
-from chromasql.planner.pushdown import push_down
+from chromasql.planner.pushdown import is_selective, push_down
 from chromasql.planner.ranking import RankingPlanner, count_of, number_of, translated_leaf
 from chromasql.planner.searching import plan_search
 from chromasql.planner.settings import Settings, with_options
@@ -209,8 +209,7 @@ class _QueryPlanner:
             explain=None if query.explain is None else query.explain.lower(),
             **options,
         )
-        plan = dataclasses.replace(plan, warnings=tuple(self._warnings))
-        return dataclasses.replace(plan, fetch=plan_fetch(plan, 1))
+        return dataclasses.replace(plan, warnings=tuple(self._warnings), fetch=plan_fetch(plan, 1))
 
     def _warn(self, warning: PlanWarning) -> None:
         self._warnings[warning] = None
@@ -426,4 +425,4 @@ def _candidates(filter_: Filter) -> str:
         return "resolve"
     if filter_.residual is None:
         return "query"
-    return "resolve" if filter_.selective else "widen"
+    return "resolve" if is_selective(filter_) else "widen"
