@@ -135,12 +135,14 @@ class Dispatcher:
 
     def _is_kept(self, handle: Handle) -> bool:
         """Take a handle that the provider keeps; what is open already is not waited for."""
-        collection = None if self._kept is None or self._anew else self._kept(handle.name)
-        if collection is None:
+        if self._kept is None or self._anew:
             return False
         try:
+            collection = self._kept(handle.name)
+            if collection is None:
+                return False
             handle.opened(collection)
-        except Exception:  # noqa: BLE001 - opening it properly meets the same, and says what it is
+        except Exception:  # noqa: BLE001 - opening it says what is wrong, if that fails too
             return False
         record = self._records.setdefault(handle.name, _Record())
         record.status = "ok"
