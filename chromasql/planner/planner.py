@@ -23,6 +23,7 @@ from chromasql.plan import (
     Condition,
     DescribePlan,
     Filter,
+    KnnLeaf,
     OrderKey,
     Output,
     PlanWarning,
@@ -32,6 +33,7 @@ from chromasql.plan import (
     ShowPlan,
     StatementPlan,
     Test,
+    VectorQuery,
 )
 from chromasql.planner.aggregation import AggregationPlanner, aggregates, plan_keep
 from chromasql.planner.conditions import ConditionBuilder, all_of, literal
@@ -43,7 +45,7 @@ from chromasql.planner.searching import plan_search
 from chromasql.planner.settings import Settings, with_options
 from chromasql.rerank import known_strategies, strategy_named
 
-__all__ = ["build_plan", "place_plan", "plan_bound", "plan_statement"]
+__all__ = ["build_plan", "place_plan", "plan_bound", "plan_statement", "with_vector"]
 
 _DEFAULT_POOL = 100
 _DEFAULT_RERANKED = 50
@@ -94,6 +96,13 @@ def build_plan(
     if not isinstance(plan, QueryPlan):
         raise ChromaSQLPlanningError("build_plan takes a SELECT; execute SHOW and DESCRIBE on a database")
     return plan
+
+
+def with_vector(plan: QueryPlan, values: tuple[float, ...]) -> QueryPlan:
+    """Return the plan of a statement USING EMBEDDING (VECTOR ..) for another vector, on which no decision depends."""
+    ((leaf,),) = [ranking.leaves for ranking in plan.rankings]
+    assert isinstance(leaf, KnnLeaf)
+    return dataclasses.replace(plan, rankings=(Ranking((dataclasses.replace(leaf, query=VectorQuery(values)),)),))
 
 
 def place_plan(
