@@ -158,6 +158,11 @@ class Filter:
         """Whether the statement restricts its records at all."""
         return self.residual is not None or not self.pieces or any(piece.restricts for piece in self.pieces)
 
+    @property
+    def selective(self) -> bool:
+        """Whether each piece sends Chroma a restriction."""
+        return all(piece.restricts for piece in self.pieces)
+
 
 @dataclass(frozen=True, slots=True)
 class TextQuery:

@@ -39,7 +39,7 @@ from chromasql.planner.aggregation import AggregationPlanner, aggregates, plan_k
 from chromasql.planner.conditions import ConditionBuilder, all_of, literal
 from chromasql.planner.dialect import DISTRIBUTED, LOCAL, Dialect
 from chromasql.planner.fetching import plan_fetch
-from chromasql.planner.pushdown import is_selective, push_down
+from chromasql.planner.pushdown import finds_few, push_down
 from chromasql.planner.ranking import RankingPlanner, count_of, number_of, translated_leaf
 from chromasql.planner.searching import plan_search
 from chromasql.planner.settings import Settings, with_options
@@ -434,4 +434,4 @@ def _candidates(filter_: Filter) -> str:
         return "resolve"
     if filter_.residual is None:
         return "query"
-    return "resolve" if is_selective(filter_) else "widen"
+    return "resolve" if finds_few(filter_) else "widen"

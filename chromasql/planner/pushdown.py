@@ -32,7 +32,7 @@ from chromasql.planner.dialect import DISTRIBUTED, EVERYTHING, LOCAL, NOT_PUSHED
 from chromasql.planner.distributed import push_distributed
 from chromasql.regex import equal_to_regex, escape_regex, like_to_regex
 
-__all__ = ["MAX_LIST", "MAX_PIECES", "MAX_VARIABLES", "is_selective", "push_down"]
+__all__ = ["MAX_LIST", "MAX_PIECES", "MAX_VARIABLES", "finds_few", "push_down"]
 
 MAX_VARIABLES = 30_000
 """How many values one request carries: SQLite binds at most 32,766 variables, and a number takes two."""
@@ -66,7 +66,7 @@ def push_down(condition: Condition, dialect: Dialect = LOCAL) -> Filter:
     return Filter(pieces=pieces, residual=all_of(left) if left else None)
 
 
-def is_selective(filter_: Filter) -> bool:
+def finds_few(filter_: Filter) -> bool:
     """Tell whether each request asks for what few records may be; what they are not holds of most."""
     return all(
         piece.ids is not None or _narrows(piece.where) or _narrows(piece.where_document) for piece in filter_.pieces
