@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, assert_never
 
@@ -38,11 +40,13 @@ def bind_parameters(statement: AnyStatement, params: Parameters | None = None) -
     Raises `ChromaSQLPlanningError` for a parameter that is missing, not used or not of the kind that
     its place takes.
     """
-    parameters = [node for node in _nodes(statement) if isinstance(node, ast.Parameter)]
+    parameters: list[ast.Parameter] = []
+    above: set[int] = set()
+    _find_parameters(statement, parameters, above)
     given = _given(statement, parameters, params)
     if not parameters:
         return statement
-    return _Binder(statement.source_text, given).rebuilt(statement)
+    return _Binder(statement.source_text, given, above).rebuilt(statement)
 
 
 def share_parameters(statements: Sequence[ast.Statement], params: Parameters | None) -> list[Parameters | None]:
@@ -64,6 +68,18 @@ def share_parameters(statements: Sequence[ast.Statement], params: Parameters | N
             f"no statement of the script uses the parameter {unused!r}{near_names(unused, map(str, used))}"
         )
     return [{key: value for key, value in params.items() if key in keys} for keys in named]
+
+
+def _find_parameters(node: ast.Node, found: list[ast.Parameter], above: set[int]) -> None:
+    """Collect the parameters below a node, in order, and the ids of the nodes that have one below them."""
+    count = len(found)
+    for child in ast.children(node):
+        if isinstance(child, ast.Parameter):
+            found.append(child)
+        elif not isinstance(child, ast.Literal):
+            _find_parameters(child, found, above)
+    if len(found) > count:
+        above.add(id(node))
 
 
 def _given(
@@ -204,16 +220,23 @@ _SLOTS: dict[tuple[type[ast.Node], str], _Slot] = {
 
 
 class _Binder:
-    """Rebuilds a tree with values where it has parameters."""
+    """
+    Rebuilds a tree with values where it has parameters.
 
-    def __init__(self, source: str | None, given: Mapping[Any, Any]) -> None:
+    ``above`` holds the ids of the nodes that have one below them; no other is looked into.
+    """
+
+    def __init__(self, source: str | None, given: Mapping[Any, Any], above: AbstractSet[int]) -> None:
         self._source = source
         self._given = given
+        self._above = above
 
     def rebuilt(self, node: AnyNode) -> AnyNode:
         changes: dict[str, Any] = {}
         for each in dataclasses.fields(node):
             old = getattr(node, each.name)
+            if not isinstance(old, ast.Node | tuple):
+                continue
             new = self._filled(old, self._slot(node, each.name))
             if new is not old:
                 changes[each.name] = new
@@ -224,11 +247,10 @@ class _Binder:
         match value:
             case ast.Parameter():
                 return self._value(value, slot)
-            case ast.Literal():
+            case ast.Node() if id(value) not in self._above:
                 return value
             case ast.Array():
-                items = self._filled(value.items, slot.items or _VALUE)
-                return value if items is value.items else dataclasses.replace(value, items=items)
+                return dataclasses.replace(value, items=self._filled(value.items, slot.items or _VALUE))
             case ast.Source(name=ast.Parameter() as parameter):
                 name = self._value(parameter, _NAME).value
                 return dataclasses.replace(value, name=name, quoted=True)
@@ -236,9 +258,9 @@ class _Binder:
                 return self.rebuilt(dataclasses.replace(value, query=self._query(parameter)))
             case ast.Node():
                 return self.rebuilt(value)
-            case tuple():
-                filled = tuple(self._filled(item, slot) for item in value)
-                return value if all(a is b for a, b in zip(filled, value, strict=True)) else filled
+            case tuple() if value:
+                filled = tuple([self._filled(item, slot) for item in value])
+                return value if all(map(operator.is_, filled, value)) else filled
             case _:
                 return value
 

@@ -75,8 +75,9 @@ class Dispatcher:
     """
     Makes the calls of one statement.
 
-    ``get_collection`` opens by name, ``forget`` drops a stale handle, ``missing`` makes the error that ends the
-    statement where a collection does not exist (where it makes none, that is a failure like any other);
+    ``get_collection`` opens by name, ``kept`` gives what is open already, or None, ``forget`` drops a stale handle,
+    ``missing`` makes the error that ends the statement where a collection does not exist (where it makes none, that is
+    a failure like any other);
     ``concurrency`` bounds the collections that are asked at once; ``timeout`` is in seconds from now, for everything;
     with ``on_error`` ``fail`` the first failure ends the statement; a call whose failure may pass is made up to
     ``retries`` times more. ``collection_timeout`` is in seconds for each collection, over all waves; ``min_success`` is
@@ -88,6 +89,7 @@ class Dispatcher:
         self,
         get_collection: Callable[[str], Any],
         *,
+        kept: Callable[[str], Any] | None = None,
         forget: Callable[[str], Any] | None = None,
         missing: Callable[[str], Awaitable[ChromaSQLRoutingError | None]] | None = None,
         concurrency: int = 8,
@@ -101,6 +103,7 @@ class Dispatcher:
         turns: Turns | None = None,
     ) -> None:
         self._get_collection = get_collection
+        self._kept = kept
         self._forget = forget
         self._missing = missing
         self._concurrency = concurrency
@@ -131,6 +134,32 @@ class Dispatcher:
         return again
 
     # Calls
+
+    async def open_all(self, handles: Sequence[Handle], *, share: float = 1.0) -> list[Handle]:
+        """Open collections, several at once, and return those that could be; see `each`."""
+        self._step = "open"
+        waiting = [handle for handle in handles if not self._is_kept(handle)]
+        if not waiting:
+            return list(handles)
+        opened = {handle.place for handle, _ in await self.each("open", waiting, self.open, share=share)}
+        late = {handle.place for handle in waiting} - opened
+        return [handle for handle in handles if handle.place not in late]
+
+    def _is_kept(self, handle: Handle) -> bool:
+        """Take a handle that the provider keeps; what is open already is not waited for."""
+        if self._kept is None or self._anew:
+            return False
+        try:
+            collection = self._kept(handle.name)
+            if collection is None:
+                return False
+            handle.opened(collection)
+        except Exception:  # noqa: BLE001 - opening it says what is wrong, if that fails too
+            return False
+        record = self._records.setdefault(handle.name, _Record())
+        record.status = "ok"
+        record.steps.setdefault(self._step, _Step())
+        return True
 
     async def open(self, handle: Handle) -> None:
         """Open a collection."""
@@ -489,10 +518,12 @@ def _now() -> float:
 async def _run_all(workers: Iterable[Coroutine[Any, Any, None]], seconds: float | None) -> None:
     """Run workers until all have ended, one has raised (which is raised here) or the time is up; then none runs on."""
     tasks = [asyncio.ensure_future(worker) for worker in workers]
+    running: Iterable[asyncio.Future[None]] = tasks
     try:
-        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+        done, running = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
     finally:
-        await cancel_all(tasks)
+        if running:
+            await cancel_all(running)
     errors = [task.exception() for task in tasks if task in done]
     first = next((error for error in errors if error is not None), None)
     if first is not None:

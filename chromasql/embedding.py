@@ -27,7 +27,7 @@ from chromasql.errors import (
 from chromasql.handles import Handle, OwnFunction, cancel_all, run_blocking
 from chromasql.plan import TextQuery
 
-__all__ = ["VectorCache", "Vectors", "batch_embedder", "count_calls", "embed_sparse", "embed_texts"]
+__all__ = ["SparseVectors", "VectorCache", "Vectors", "batch_embedder", "count_calls", "embed_sparse", "embed_texts"]
 
 AnyEmbedder = TypeVar("AnyEmbedder", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -36,6 +36,7 @@ _MARK = "__chromasql_batch__"
 _LIST_PARAMETERS = frozenset({"input", "inputs", "texts"})
 
 Vectors = dict[TextQuery, list[float]]
+SparseVectors = dict[tuple[TextQuery, str], dict[str, Any]]
 
 
 class VectorCache:
@@ -124,15 +125,13 @@ def count_calls(queries: Iterable[TextQuery], handles: Sequence[Handle], embed_f
     return len({handle.embedding_function.key for handle in handles if handle.embedding_function}) if distinct else 0
 
 
-async def embed_sparse(
-    queries: Iterable[tuple[TextQuery, str]], handles: Sequence[Handle]
-) -> dict[str, dict[tuple[TextQuery, str], dict[str, Any]]]:
+async def embed_sparse(queries: Iterable[tuple[TextQuery, str]], handles: Sequence[Handle]) -> dict[str, SparseVectors]:
     """
     Embed texts for sparse indexes, by the function in the schema of each collection, and return the sparse vectors.
 
     A query is a text and the key of the index. Vectors come in the form of the Search API, by the collection's name.
     """
-    found: dict[str, dict[tuple[TextQuery, str], dict[str, Any]]] = {handle.name: {} for handle in handles}
+    found: dict[str, SparseVectors] = {handle.name: {} for handle in handles}
     known: dict[tuple[str, str], dict[str, Any]] = {}
     for text, key in dict.fromkeys(queries):
         for handle in handles:

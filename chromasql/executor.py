@@ -17,7 +17,7 @@ from chromasql.aggregate import Groups, keep_groups
 from chromasql.checks import check_dimensions, check_keys, check_spaces, comparable
 from chromasql.dialects import detect_dialect
 from chromasql.dispatcher import Dispatcher
-from chromasql.embedding import VectorCache, Vectors, count_calls, embed_sparse, embed_texts
+from chromasql.embedding import SparseVectors, VectorCache, Vectors, count_calls, embed_sparse, embed_texts
 from chromasql.explain import explain_plan, explain_run
 from chromasql.handles import Handle
 from chromasql.hints import suspicious_keys, warn_of_unknown
@@ -210,8 +210,7 @@ class _Run:
         fused = plan.merge == "rrf"
         if not plan.filter.pieces or not self._handles:
             return [(ranking, []) for ranking in (plan.rankings[:1] if fused else plan.rankings)]
-        opening = await self._dispatcher.each("open", self._handles, self._dispatcher.open, share=_SHARE)
-        opened = [handle for handle, _ in opening]
+        opened = await self._dispatcher.open_all(self._handles, share=_SHARE)
         self._dispatcher.require_some()
         leaves = list(dict.fromkeys(leaf for ranking in plan.rankings for leaf in ranking.leaves))
         await self._prepare(opened, [leaf for leaf in leaves if isinstance(leaf, KnnLeaf)])
@@ -264,14 +263,18 @@ class _Run:
         dense = [leaf for leaf in leaves if leaf.key == EMBEDDING_KEY]
         texts = [leaf.query for leaf in dense if isinstance(leaf.query, TextQuery)]
         words = [(leaf.query, leaf.key) for leaf in leaves if isinstance(leaf.query, TextQuery) and leaf not in dense]
-        embedded = await self._dispatcher.embed(
-            partial(embed_texts, texts, opened, self._embed_fn, self._cache), count_calls(texts, opened, self._embed_fn)
-        )
-        sparse = await self._dispatcher.embed(partial(embed_sparse, words, opened), len(words))
-        if texts and self._embed_fn is None and self._plan.merge != "rrf":
-            self._warn_of_models(opened)
+        embedded: dict[str, Vectors] = {}
+        sparse: dict[str, SparseVectors] = {}
+        if texts:
+            work = partial(embed_texts, texts, opened, self._embed_fn, self._cache)
+            embedded = await self._dispatcher.embed(work, count_calls(texts, opened, self._embed_fn))
+            if self._embed_fn is None and self._plan.merge != "rrf":
+                self._warn_of_models(opened)
+        if words:
+            sparse = await self._dispatcher.embed(partial(embed_sparse, words, opened), len(words))
         for handle in opened:
-            vectors = {leaf: _vector(leaf, embedded.get(handle.name, {}), sparse[handle.name]) for leaf in leaves}
+            of_texts, of_words = embedded.get(handle.name, {}), sparse.get(handle.name, {})
+            vectors = {leaf: _vector(leaf, of_texts, of_words) for leaf in leaves}
             check_dimensions(handle, [vectors[leaf] for leaf in dense])
             self._vectors[handle.name] = vectors
 
@@ -500,7 +503,7 @@ async def _next_page(pages: AsyncIterator[list[Row]], _handle: Handle) -> list[R
 # Pure steps
 
 
-def _vector(leaf: KnnLeaf, dense: Vectors, sparse: Mapping[tuple[TextQuery, str], Any]) -> Any:
+def _vector(leaf: KnnLeaf, dense: Vectors, sparse: SparseVectors) -> Any:
     """Return the query of a leaf: a list of floats, or a sparse vector in the form of the Search API."""
     if isinstance(leaf.query, TextQuery):
         return dense[leaf.query] if leaf.key == EMBEDDING_KEY else sparse[leaf.query, leaf.key]

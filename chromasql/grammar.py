@@ -155,11 +155,14 @@ def load_grammar(transformer: Any = None) -> Lark:
     """
     from lark import Lark
 
+    from chromasql.lexer import FastLexer
+
     tables = json.loads(_read("grammar.json"))
     if tables["made_from"] != fingerprint():
         return compile_grammar(transformer)
     data, memo = tables["data"], tables["memo"]
-    data["options"] |= {"transformer": transformer, "postlex": _AfterLexer()}
+    plugins = {"ContextualLexer": FastLexer}
+    data["options"] |= {"transformer": transformer, "postlex": _AfterLexer(), "_plugins": plugins}
     parser = data["parser"]["parser"]
     parser["states"] = _numbered(parser["states"])
     return Lark.load({"data": data, "memo": _numbered(memo)})

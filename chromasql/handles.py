@@ -217,8 +217,13 @@ class Handle:
     refreshed: bool = False
     space: str | None = field(default=None, init=False)
     dimension: int | None = field(default=None, init=False)
-    embedding_function: OwnFunction | None = field(default=None, init=False)
     checks: bool = field(default=False, init=False)
+
+    @property
+    def embedding_function(self) -> OwnFunction | None:
+        """The embedding function of the collection; read when it is asked for, which most statements never do."""
+        configuration = _mapping(getattr(self.collection, "configuration_json", None))
+        return _embedding_function(configuration, getattr(self.collection, "_embedding_function", None))
 
     def sparse_function(self, key: str) -> OwnFunction | None:
         """Return the embedding function of a sparse index, or None where the schema of the collection has none."""
@@ -230,7 +235,6 @@ class Handle:
         configuration = _mapping(getattr(collection, "configuration_json", None))
         self.space = _space(configuration, _mapping(getattr(collection, "metadata", None)))
         self.dimension = _dimension(collection)
-        self.embedding_function = _embedding_function(configuration, getattr(collection, "_embedding_function", None))
         # Asked of its class: what wraps a collection and passes attributes on may change its answers.
         self.checks = getattr(type(collection), "checks_answers", False) is True
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice, repeat
+from operator import attrgetter
 from typing import Any, cast
 
 from chromasql.plan import OrderKey
@@ -68,6 +69,7 @@ def _distance(row: Row) -> float:
 
 
 _KINDS = {bool: 0, int: 1, float: 1, str: 2}
+_COMPARABLE = ({int}, {str})
 
 
 def sort_key(value: Any) -> tuple[float, Any]:
@@ -85,15 +87,20 @@ def order_rows(rows: Iterable[Row], keys: Sequence[OrderKey], limit: int | None 
 
     Where NULL goes is in the key; what it is beside does not matter.
     """
-    ordered = sorted(rows, key=lambda row: (row.id, row.place))
+    ordered = sorted(rows, key=attrgetter("place"))
+    ordered.sort(key=attrgetter("id"))
     for key in reversed(keys):
-        read = reader(key.column)
-        present = [row for row in ordered if read(row) is not None]
-        absent = [row for row in ordered if read(row) is None]
-        present.sort(key=_keyed(read), reverse=key.descending)
-        ordered = absent + present if key.nulls_first else present + absent
+        ordered = _sorted_by(ordered, key)
     return ordered[:limit]
 
 
-def _keyed(read: Callable[[Row], Any]) -> Callable[[Row], tuple[float, Any]]:
-    return lambda row: sort_key(read(row))
+def _sorted_by(rows: Sequence[Row], key: OrderKey) -> list[Row]:
+    values = list(map(reader(key.column), rows))
+    present = [at for at, value in enumerate(values) if value is not None]
+    absent = [rows[at] for at, value in enumerate(values) if value is None]
+    # Most columns hold values of one kind, which compare as they are.
+    if not any({type(values[at]) for at in present} <= kind for kind in _COMPARABLE):
+        values = [None if value is None else sort_key(value) for value in values]
+    present.sort(key=values.__getitem__, reverse=key.descending)
+    ordered = [rows[at] for at in present]
+    return absent + ordered if key.nulls_first else ordered + absent

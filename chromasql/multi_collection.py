@@ -33,7 +33,16 @@ from chromasql.handles import cancel_all
 from chromasql.limits import Limits
 from chromasql.parser import parse, parse_script
 from chromasql.plan import DescribePlan, QueryPlan, ShowPlan, StatementPlan
-from chromasql.planner import LOCAL, Dialect, Settings, dialect_named, place_plan, place_view, plan_bound
+from chromasql.planner import (
+    LOCAL,
+    Dialect,
+    Settings,
+    dialect_named,
+    place_plan,
+    place_view,
+    plan_bound,
+    with_vector,
+)
 from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, EmbedFunction, RouteFunction
 from chromasql.regex import compile_like
 from chromasql.result import ExecutionResult
@@ -53,7 +62,9 @@ Parameters = Mapping[str, Any] | Sequence[Any] | None
 DEFAULT_CONCURRENCY = 8
 """How many collections are asked at once where neither the caller nor the provider says."""
 
-# How many plans an engine keeps of statements without parameters.
+_BESIDE_EMBEDDING = tuple(each.name for each in dataclasses.fields(ast.Query) if each.name != "embedding")
+
+# How many plans an engine keeps of statements without parameters, or whose vector is the only one.
 _KEPT_PLANS = 256
 
 # How many collections are asked for the dialect at once, and the part of the time that this may take.
@@ -140,7 +151,7 @@ class Engine:
         self._limits = Limits(max_concurrency, max_per_collection, getattr(provider, "server_of", lambda _: ""))
         self._keep_raw = keep_raw
         self._cache = VectorCache()
-        self._plans: OrderedDict[tuple[int, Settings], tuple[ast.Statement, StatementPlan]] = OrderedDict()
+        self._plans: OrderedDict[tuple[int, Settings, bool], tuple[ast.Statement, StatementPlan]] = OrderedDict()
         self._dialect = None if dialect is None else dialect_named(dialect)
         self._scope = _checked_scope(scope)
 
@@ -200,24 +211,33 @@ class Engine:
     def _planned(
         self, parsed: ast.Statement, params: Parameters, settings: Settings
     ) -> tuple[ast.Statement, StatementPlan]:
-        """Return a statement with its parameters bound, and its plan; one without parameters is planned once."""
+        """
+        Return a statement with its parameters bound, and its plan.
+
+        One without parameters, or whose vector is its only one, is planned once.
+        """
+        bound, vector = parsed, None
         if params:
             bound = bind_parameters(parsed, params)
-            return bound, plan_bound(bound, settings=settings, scope=self._scope)
+            vector = _only_vector(parsed, bound)
+            if vector is None:
+                return bound, plan_bound(bound, settings=settings, scope=self._scope)
         # By identity: the parser gives the same tree for the same text, and the tree that is kept keeps its id.
-        key = id(parsed), settings
+        key = id(parsed), settings, vector is not None
         known = self._plans.get(key)
         if known is not None:
             self._plans.move_to_end(key)
-            return known
-        bind_parameters(parsed, params)
-        known = parsed, plan_bound(parsed, settings=settings, scope=self._scope)
+            plan = known[1]
+            return bound, plan if vector is None or not isinstance(plan, QueryPlan) else with_vector(plan, vector)
+        if vector is None:
+            bind_parameters(parsed, params)
+        known = parsed, plan_bound(bound, settings=settings, scope=self._scope)
         # What a strategy reads of the rows is in the plan, and another one may be registered under its name.
         if not (isinstance(known[1], QueryPlan) and known[1].rerank is not None):
             self._plans[key] = known
             if len(self._plans) > _KEPT_PLANS:
                 self._plans.popitem(last=False)
-        return known
+        return bound, known[1]
 
     async def stream(
         self,
@@ -348,6 +368,7 @@ class Engine:
     ) -> Dispatcher:
         return Dispatcher(
             self._provider.get_collection,
+            kept=getattr(self._provider, "kept_collection", None),
             forget=getattr(self._provider, "forget_collection", None),
             missing=None if self._route is not None else _NoSuchCollection(statement, self._names),
             concurrency=self._concurrency,
@@ -417,6 +438,16 @@ class Engine:
                 span=query.excluded[0].span,
             )
         return left
+
+
+def _only_vector(parsed: ast.Statement, bound: ast.Statement) -> tuple[float, ...] | None:
+    """Return the vector of USING EMBEDDING where it is all that parameters gave; what they did not change is shared."""
+    match bound:
+        case ast.Query(embedding=ast.EmbeddingVector(ast.Vector(values))):
+            shared = all(getattr(bound, name) is getattr(parsed, name) for name in _BESIDE_EMBEDDING)
+            return values if shared else None
+        case _:
+            return None
 
 
 def _parsed(statement: str | ast.Statement) -> ast.Statement:

@@ -119,17 +119,15 @@ class _Spanning:
         method = getattr(self._builder, rule)
 
         def build(children: list[Any]) -> Any:
-            first = next(filter(_is_present, children))
-            last = next(filter(_is_present, reversed(children)))
+            first, last = children[0], children[-1]
+            if first is None or last is None:
+                present = [child for child in children if child is not None]
+                first, last = present[0], present[-1]
             start = first.start_pos if isinstance(first, str) else first.span[0]  # type: ignore[attr-defined]
             end = last.end_pos if isinstance(last, str) else last.span[1]  # type: ignore[attr-defined]
             return method(Span(start, end), *children)
 
         return build
-
-
-def _is_present(child: Any) -> bool:
-    return child is not None
 
 
 class _Clause(NamedTuple):

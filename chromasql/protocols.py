@@ -111,9 +111,10 @@ class AsyncCollectionProvider(Protocol):
     chromadb's ``NotFoundError``, a ``KeyError`` or a ``LookupError`` for a name that does not exist. Keep handles:
     it is called for each collection of each statement.
 
-    You may: have ``forget_collection(name)``, called when Chroma says that a handle is stale, before it is asked
-    for once more; ``max_concurrency``, the number of calls that may be under way at once; ``async close()``,
-    awaited when the database that was opened on the provider closes.
+    You may: have ``kept_collection(name)``, which returns the handle that is kept, or None, at once, so that nothing
+    waits for what is open already; ``forget_collection(name)``, called when Chroma says that a handle is stale, before
+    it is asked for once more; ``max_concurrency``, the number of calls that may be under way at once;
+    ``async close()``, awaited when the database that was opened on the provider closes.
     """
 
     async def get_collection(self, name: str) -> Any:

@@ -53,6 +53,10 @@ class SimpleAsyncClientAdapter:
             if len(page) < _PAGE:
                 return list(dict.fromkeys(names))
 
+    def kept_collection(self, name: str) -> Any | None:
+        """Return the handle of that name if there is one."""
+        return self._handles.get(name)
+
     def forget_collection(self, name: str) -> None:
         """Drop a handle that is stale."""
         self._handles.pop(name, None)
@@ -84,6 +88,10 @@ class FolderProvider:
     async def list_collection_names(self) -> Sequence[str]:
         """Return the names of all collections."""
         return await (await self._opened()).list_collection_names()
+
+    def kept_collection(self, name: str) -> Any | None:
+        """Return the handle of that name if there is one."""
+        return None if self._adapter is None else self._adapter.kept_collection(name)
 
     def forget_collection(self, name: str) -> None:
         """Drop a handle that is stale."""

@@ -332,6 +332,10 @@ class HttpProvider:
             collection = self._collections[name] = self._read_model(model)
         return collection
 
+    def kept_collection(self, name: str) -> HttpCollection | None:
+        """Return the handle of that name if there is one."""
+        return self._collections.get(name)
+
     def forget_collection(self, name: str) -> None:
         """Drop the handle of that name, if there is one, so that the server is asked anew."""
         self._collections.pop(name, None)

@@ -23,6 +23,7 @@ from chromasql.plan import (
     Condition,
     DescribePlan,
     Filter,
+    KnnLeaf,
     OrderKey,
     Output,
     PlanWarning,
@@ -32,20 +33,21 @@ from chromasql.plan import (
     ShowPlan,
     StatementPlan,
     Test,
+    VectorQuery,
     View,
 )
 from chromasql.planner.aggregation import AggregationPlanner, aggregates, plan_keep
 from chromasql.planner.conditions import ConditionBuilder, all_of, literal
 from chromasql.planner.dialect import DISTRIBUTED, LOCAL, Dialect
 from chromasql.planner.fetching import plan_fetch
-from chromasql.planner.pushdown import push_down
+from chromasql.planner.pushdown import finds_few, push_down
 from chromasql.planner.ranking import RankingPlanner, count_of, number_of, translated_leaf
 from chromasql.planner.searching import plan_search
 from chromasql.planner.settings import Settings, with_options
 from chromasql.rerank import known_strategies, strategy_named
 from chromasql.scope import Scope
 
-__all__ = ["build_plan", "place_plan", "place_view", "plan_bound", "plan_statement"]
+__all__ = ["build_plan", "place_plan", "place_view", "plan_bound", "plan_statement", "with_vector"]
 
 _DEFAULT_POOL = 100
 _DEFAULT_RERANKED = 50
@@ -98,6 +100,13 @@ def build_plan(
     if not isinstance(plan, QueryPlan):
         raise ChromaSQLPlanningError("build_plan takes a SELECT; execute SHOW and DESCRIBE on a database")
     return plan
+
+
+def with_vector(plan: QueryPlan, values: tuple[float, ...]) -> QueryPlan:
+    """Return the plan of a statement USING EMBEDDING (VECTOR ..) for another vector, on which no decision depends."""
+    ((leaf,),) = [ranking.leaves for ranking in plan.rankings]
+    assert isinstance(leaf, KnnLeaf)
+    return dataclasses.replace(plan, rankings=(Ranking((dataclasses.replace(leaf, query=VectorQuery(values)),)),))
 
 
 def place_plan(
@@ -243,8 +252,7 @@ class _QueryPlanner:
             explain=None if query.explain is None else query.explain.lower(),
             **options,
         )
-        plan = dataclasses.replace(plan, warnings=tuple(self._warnings))
-        return dataclasses.replace(plan, fetch=plan_fetch(plan, 1))
+        return dataclasses.replace(plan, warnings=tuple(self._warnings), fetch=plan_fetch(plan, 1))
 
     def _warn(self, warning: PlanWarning) -> None:
         self._warnings[warning] = None
@@ -533,4 +541,4 @@ def _candidates(filter_: Filter) -> str:
         return "resolve"
     if filter_.residual is None:
         return "query"
-    return "resolve" if filter_.selective else "widen"
+    return "resolve" if finds_few(filter_) else "widen"

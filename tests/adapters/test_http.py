@@ -230,8 +230,10 @@ async def test_stale_handle(chroma_server, filled, unique_name):
 
         with pytest.raises(HttpNotFoundError):
             await (await provider.get_collection(name)).get()
+        assert provider.kept_collection(name) is not None
         provider.forget_collection(name)
         provider.forget_collection("never seen")
+        assert provider.kept_collection(name) is None
         answer = await (await provider.get_collection(name)).get()
 
     assert answer["ids"] == ["new"]

@@ -66,6 +66,10 @@ class InstantProvider:
         """Return the collection of that name."""
         return self._collections[name]
 
+    def kept_collection(self, name: str) -> Instant | None:
+        """Return the collection of that name, which is open."""
+        return self._collections.get(name)
+
     async def list_collection_names(self) -> list[str]:
         """Return all names."""
         return list(self._collections)

@@ -21,6 +21,8 @@ EMBEDDING_SECONDS = 0.005
 _INCLUDE = ["metadatas", "documents", "distances"]
 _WHERE = {"lang": "en"}
 _AGREEMENT = 0.95
+_SLOW = 500.0
+"""In milliseconds: a statement that takes longer is profiled fewer times."""
 
 
 @dataclass(frozen=True)
@@ -134,16 +136,19 @@ class Texts:
 async def measure(url: str, folder: Path, shape: Shape, rounds: int) -> dict[str, Any]:
     """Run the workloads of a shape and return their figures; raise where the contenders disagree about the answer."""
     vector = query_vector()
+    figures = []
     async with AsyncExitStack() as stack:
-        served = await _Served.opened(stack, url, shape, vector)
         embedded = _Embedded(stack, folder, shape, vector)
-        figures = []
         for workload in WORKLOADS:
             if workload.shape != shape.stem:
                 continue
             print(f"  {workload.title}", flush=True)
-            over_server, agreed = await _compared(served.contenders(workload), rounds)
-            inside, agreed_inside = await _compared(embedded.contenders(workload), rounds)
+            # Clients of its own for each workload: what one costs grows with the connections that others have left it.
+            async with AsyncExitStack() as clients:
+                served = await _Served.opened(clients, url, shape.names[: workload.routed], vector)
+                over_server, agreed = await _compared(served.contenders(workload), rounds)
+                inside, agreed_inside = await _compared(embedded.contenders(workload), rounds)
+                misses = await _explained(workload, over_server, inside, served, embedded)
             figures.append(
                 {
                     "title": workload.title,
@@ -151,11 +156,12 @@ async def measure(url: str, folder: Path, shape: Shape, rounds: int) -> dict[str
                     "server": over_server,
                     "embedded": inside,
                     "agreement": min(agreed, agreed_inside),
-                    "misses": await _explained(workload, over_server, inside, served, embedded),
+                    "misses": misses,
                 }
             )
         if shape.stem != _PATTERN.shape:
             return {"workloads": figures}
+        served = await _Served.opened(stack, url, shape.names, vector)
         pattern = await alternate({"address": served.statement("address", _PATTERN)}, rounds)
         return {"workloads": figures, "pattern": vars(pattern["address"])}
 
@@ -172,21 +178,22 @@ class _Served:
         self._router = Router()
 
     @classmethod
-    async def opened(cls, stack: AsyncExitStack, url: str, shape: Shape, vector: list[float]) -> _Served:
+    async def opened(cls, stack: AsyncExitStack, url: str, names: list[str], vector: list[float]) -> _Served:
+        """Open clients: one for the code by hand, and another one that ChromaSQL is given."""
         import aiohttp
         import chromadb
 
         import chromasql
 
-        self = cls(shape.names, vector)
+        self = cls(names, vector)
         host, port = url.removeprefix("http://").split(":")
-        client = await chromadb.AsyncHttpClient(host, int(port))
+        by_hands, given = [await chromadb.AsyncHttpClient(host, int(port)) for _ in range(2)]
         session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=8), auto_decompress=False)
         )
-        self._collections = [await client.get_collection(name, embedding_function=None) for name in shape.names]
+        self._collections = [await by_hands.get_collection(name, embedding_function=None) for name in names]
         self._floor = by_hand.Floor(session, url, self._collections)
-        for name, source in (("address", url), ("client", client)):
+        for name, source in (("address", url), ("client", given)):
             self._databases[name] = await stack.enter_async_context(
                 chromasql.connect_async(source, router=self._router, embed_fn=self._texts.embed)
             )
@@ -202,7 +209,7 @@ class _Served:
     def statement(self, name: str, workload: Workload) -> Callable[[], Awaitable[Any]]:
         """Return a function that runs the statement of a workload."""
         database = self._databases[name]
-        names = None if "*" in workload.sql else self._names[: workload.routed]
+        names = None if "*" in workload.sql else self._names
 
         async def run() -> Any:
             self._router.names = names
@@ -211,7 +218,7 @@ class _Served:
         return run
 
     def _by_hand(self, workload: Workload) -> Contender:
-        collections = self._collections[: workload.routed]
+        collections = self._collections
         match workload.kind:
             case "sorted":
                 return partial(by_hand.sorted_by_id, collections, _WHERE, workload.limit)
@@ -319,7 +326,7 @@ async def _explained(
                 "waiting": timings.waiting,
                 "embedding": timings.embedding,
                 "own": timings.own,
-                "profile": await profile(run, times=10, lines=8),
+                "profile": await profile(run, times=3 if timings.total > _SLOW else 10, lines=8),
             }
     return found
 

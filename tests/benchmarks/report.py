@@ -32,6 +32,9 @@ embedded `PersistentClient`. CPU is that of the client's process with all its th
 - *ChromaSQL*: over an address, over a given `AsyncHttpClient`, and embedded through the blocking `connect`. The collections
   are named by a router, as the code by hand knows its own.
 
+Each workload has clients of its own, one for the code by hand and one for ChromaSQL, since what chromadb's `AsyncHttpClient` costs per call grows
+with the connections that it has been left: asking 370 collections at once opens as many and takes seconds, once, before anything is timed.
+
 Before anything is timed, the contenders' answers are compared. The index is approximate and ChromaSQL asks it for one record more than wanted, so
 a few ids at the far end of a long list may differ; the table says how many are the same.
 """

@@ -32,6 +32,7 @@ from chromasql import (
     execute_plan,
     parse,
 )
+from chromasql.adapters.clients import FolderProvider
 from engine.doubles import Hang, fill, others
 
 COUNT = "SELECT id FROM docs"
@@ -325,3 +326,21 @@ def test_the_process_ends(folder: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(program)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert (ended.returncode, ended.stdout.strip(), ended.stderr.strip()) == (0, "3", "")
+
+
+def test_handles_of_a_folder_are_kept(folder: Path) -> None:
+    """A folder keeps the handles of its collections until they are forgotten."""
+    provider = FolderProvider(folder)
+    assert provider.kept_collection("docs") is None
+
+    async def opened() -> Any:
+        try:
+            collection = await provider.get_collection("docs")
+            assert provider.kept_collection("docs") is collection
+            provider.forget_collection("docs")
+            assert provider.kept_collection("docs") is None
+        finally:
+            await provider.close()
+
+    asyncio.run(opened())
+    assert provider.kept_collection("docs") is None

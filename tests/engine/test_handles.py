@@ -55,6 +55,62 @@ async def test_handles_are_kept(client: Any) -> None:
     assert sorted(counting.opened) == ["one", "two"]
 
 
+class Keeping:
+    """A provider that keeps one of its two collections, ``kept`` says how."""
+
+    def __init__(self, kept: Any) -> None:
+        self._provider = MemoryProvider({name: [{"id": name, "embedding": [1.0, 0.0]}] for name in ("one", "two")})
+        self._kept = kept
+        self.opened: list[str] = []
+
+    def kept_collection(self, name: str) -> Any:
+        return self._kept(self._provider._collections[name]) if name == "one" else None
+
+    async def get_collection(self, name: str) -> Any:
+        self.opened.append(name)
+        return await self._provider.get_collection(name)
+
+    async def list_collection_names(self) -> Any:
+        return await self._provider.list_collection_names()
+
+
+async def test_what_is_kept_is_not_opened() -> None:
+    """A ranked statement opens only the collections that the provider does not keep."""
+    provider = Keeping(lambda collection: collection)
+    result = await connect_async(provider, dialect="local").execute(RANKED.format("one, two"))
+    assert provider.opened == ["two"]
+    assert [row["id"] for row in result] == ["one", "two"]
+    assert [[step.step for step in outcome.steps] for outcome in result.outcomes] == [["open", "rank"]] * 2
+
+
+@pytest.mark.parametrize("kept", [lambda _: "no collection", lambda _: 1 / 0], ids=["none", "fails"])
+async def test_what_is_kept_badly_is_opened(kept: Any) -> None:
+    """A kept handle that is none, or that cannot be had, is opened instead."""
+    provider = Keeping(kept)
+    result = await connect_async(provider, dialect="local").execute(RANKED.format("one, two"))
+    assert provider.opened == ["one", "two"]
+    assert result.complete
+
+
+@pytest.mark.parametrize("gone", ["one", "two"])
+async def test_kept_beside_opened(gone: str) -> None:
+    """One that cannot be opened is missing from the answer, whether another one was kept or not."""
+
+    def broken(_: Any) -> Any:
+        raise OSError("broken")
+
+    provider = Keeping(broken if gone == "one" else lambda collection: collection)
+    opened = provider.get_collection
+
+    async def get_collection(name: str) -> Any:
+        return broken(name) if name == gone else await opened(name)
+
+    provider.get_collection = get_collection  # type: ignore[method-assign]
+    result = await connect_async(provider, dialect="local").execute(RANKED.format("one, two"))
+    assert [row["id"] for row in result] == [{"one": "two", "two": "one"}[gone]]
+    assert [outcome.status for outcome in result.outcomes if outcome.collection == gone] == ["failed"]
+
+
 STALE = pytest.mark.parametrize(
     "sql", ["SELECT id FROM docs", RANKED.format("docs"), "DESCRIBE docs"], ids=["get", "query", "count"]
 )

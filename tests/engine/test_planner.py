@@ -16,6 +16,7 @@ from chromasql import (
     plan_to_dict,
 )
 from chromasql.adapters import MemoryProvider
+from chromasql.plan import Piece
 from chromasql.planner import place_plan, plan_statement
 
 U = "USING EMBEDDING (VECTOR [1.0, 2.0])"
@@ -288,3 +289,44 @@ def test_plans_are_placed() -> None:
     placed = place_plan(plan, ["a", "b", "c"], "FROM")
     assert (placed.collections, placed.route) == (("a",), "FROM")
     assert plan.collections is None
+
+
+@pytest.mark.parametrize(
+    ("where", "candidates"),
+    [
+        ("kind != 'x'", "widen"),
+        ("kind NOT IN ('x', 'y')", "widen"),
+        ("tags NOT CONTAINS 'x'", "widen"),
+        ("NOT (kind = 'x' AND year = 5)", "widen"),
+        ("kind != 'x' OR year = 5", "widen"),
+        ("kind != 'x' AND year LIKE '%5'", "widen"),
+        ("document < 'b'", "widen"),
+        ("kind != 'x' AND year = 5 AND title LIKE '%a'", "resolve"),
+        ("(year = 5 OR year > 8) AND title LIKE '%a'", "resolve"),
+        ("document CONTAINS 'x' AND title LIKE '%a'", "resolve"),
+        ("id = 'a' AND kind != 'x'", "resolve"),
+        ("year = 5", "query"),
+    ],
+)
+def test_what_is_selective(where: str, candidates: str) -> None:
+    """With a re-check, candidates are looked up first only where Chroma is sent a test that few records may pass."""
+    assert build_plan(parse(f"SELECT id FROM docs WHERE {where} {U}")).candidates == candidates
+
+
+@pytest.mark.parametrize(
+    ("where", "pieces"),
+    [
+        ("id IN ('a', 'b') AND year = 5", [Piece(ids=("a", "b"))]),
+        ("year = 5 AND document CONTAINS 'x' AND id IN ('a', 'b') AND id = 'b'", [Piece(ids=("b",))]),
+        ("(id = 'a' AND year = 5) OR year = 6", [Piece(ids=("a",)), Piece(where={"year": {"$eq": 6}})]),
+        (
+            "(id = 'a' OR year = 6) AND kind = 'x'",
+            [Piece(ids=("a",)), Piece(where={"$and": [{"year": {"$eq": 6}}, {"kind": {"$eq": "x"}}]})],
+        ),
+    ],
+)
+def test_ids_go_alone(where: str, pieces: list[Piece]) -> None:
+    """No request has ids and a filter, which Chroma would evaluate anew for each id; what is not sent is re-checked."""
+    filter_ = build_plan(parse(f"SELECT id FROM docs WHERE {where}")).filter
+    assert sorted(filter_.pieces, key=str) == sorted(pieces, key=str)
+    assert filter_.residual is not None

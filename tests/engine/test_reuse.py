@@ -52,6 +52,36 @@ async def test_planned_for_each_setting_and_parameter(client: Any, planned: list
     assert len(planned) == 5
 
 
+async def test_planned_for_any_vector(client: Any, planned: list[Any]) -> None:
+    """A statement whose vector is its only parameter is planned once, and each vector has its own answer."""
+    client.create_collection("docs", embedding_function=None).add(
+        ids=["a", "b", "c"], embeddings=[[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]], metadatas=[{"n": n} for n in (1, 1, 2)]
+    )
+    database = connect_async(client)
+    ranked = "SELECT id, distance FROM docs {} USING EMBEDDING (VECTOR :v) LIMIT 1"
+    for component, nearest in ((0.25, "a"), (4.0, "c"), (0.75, "b")):
+        result = await database.execute(ranked.format(""), {"v": [component, 0.0]})
+        assert [row["id"] for row in result] == [nearest]
+        assert result.plan.rankings[0].leaves[0].query == VectorQuery((component, 0.0))
+    assert len(planned) == 1
+    for number, nearest in ((1, "b"), (2, "c"), (1, "b")):
+        result = await database.execute(ranked.format("WHERE n = :n"), {"v": [4.0, 0.0], "n": number})
+        assert [row["id"] for row in result] == [nearest]
+    assert len(planned) == 4
+
+
+@pytest.mark.parametrize("params", [None, {}, {"v": {1: 0.5}}, {"v": []}, {"v": [1.0], "w": 1}], ids=str)
+async def test_a_bad_vector_is_refused_each_time(client: Any, params: Any) -> None:
+    """A statement that was planned with a vector is refused without one."""
+    fill(client, "docs", 1)
+    database = connect_async(client)
+    ranked = "SELECT id FROM docs USING EMBEDDING (VECTOR :v) LIMIT 1"
+    for _ in range(2):
+        await database.execute(ranked, {"v": [0.0, 0.0]})
+        with pytest.raises(ChromaSQLPlanningError):
+            await database.execute(ranked, params)
+
+
 async def test_a_missing_parameter_is_missed_each_time(client: Any) -> None:
     """A statement with parameters is refused without them, however often it was planned with them."""
     fill(client, "docs", 1)

@@ -4,10 +4,12 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from chromasql import ast, grammar
 from chromasql.errors import ChromaSQLParseError
@@ -48,6 +50,91 @@ def fails(lark, text):
     except Exception as error:
         return error
     return None
+
+
+PIECES = (
+    *(
+        "SELECT ",
+        "select\t",
+        "id",
+        "*",
+        " FROM ",
+        "docs-1",
+        "a.b",
+        "FROM",
+        " WHERE ",
+        "x",
+        "assets",
+        " AS ",
+        "is",
+        " IS ",
+        "NOT",
+        "NULL",
+    ),
+    *(
+        " ",
+        "\n",
+        "-- a\n",
+        "--",
+        "-",
+        "- -1",
+        "/* b */",
+        "/*",
+        "*/",
+        "/",
+        "'c'",
+        "'",
+        '"d"',
+        '"',
+        "`e`",
+        "1",
+        ".5",
+        "2e3",
+        ":p",
+        "?",
+    ),
+    *(
+        "=",
+        "=>",
+        "<>",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        ";",
+        " LIMIT ",
+        " RANK BY ",
+        "KNN",
+        "\u017felect",
+        "é",
+        "\x00",
+        " AND ",
+        " IN ",
+    ),
+)
+
+
+@given(st.one_of(st.sampled_from(ACCEPTED + REFUSED), st.lists(st.sampled_from(PIECES), max_size=14).map("".join)))
+def test_the_lexer_reads_as_larks(text):
+    """The shipped parser, whose lexer is ours, builds the tree of Lark's own, or complains of the same at the same place."""
+    assert outcome(grammar.load_grammar, text) == outcome(grammar.compile_grammar, text)
+
+
+@cache
+def made(make):
+    return make()
+
+
+def outcome(make, text):
+    try:
+        return made(make).parse(text)
+    except UnexpectedToken as error:
+        return "token", error.token.type, str(error.token), error.token.start_pos, error.token.end_pos, error.accepts
+    except UnexpectedCharacters as error:
+        return "characters", error.pos_in_stream, error.allowed
+    except ChromaSQLParseError as error:
+        return str(error), error.span
 
 
 def test_importing_is_cheap():
