@@ -23,8 +23,8 @@ async def show_collections(plan: ShowPlan, names: Sequence[str], dispatcher: Dis
     """Return a row ``{name, count}`` for each collection whose name is like the pattern, in the order of names."""
     started = time.perf_counter()
     matches = compile_like("%" if plan.like is None else plan.like)
-    shown = sorted(name for name in names if matches(name))
-    shown = shown[plan.offset : None if plan.limit is None else plan.offset + plan.limit]
+    found = sorted(name for name in names if matches(name))
+    shown = found[plan.offset : None if plan.limit is None else plan.offset + plan.limit]
     dispatcher.knows(shown)
 
     async def count(handle: Handle) -> int:
@@ -123,6 +123,7 @@ def _result(
         columns=columns,
         results=(rows,),
         outcomes=dispatcher.outcomes(),
+        warnings=plan.warnings if isinstance(plan, ShowPlan) else (),
         plan=plan,
         timings=dispatcher.timings(time.perf_counter() - started),
     )

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from chromasql.errors import (
     ChromaSQLError,
     ChromaSQLExecutionError,
-    ChromaSQLRoutingError,
     ChromaSQLTimeoutError,
     Failure,
     describe_exception,
@@ -91,7 +90,7 @@ class Dispatcher:
         *,
         kept: Callable[[str], Any] | None = None,
         forget: Callable[[str], Any] | None = None,
-        missing: Callable[[str], Awaitable[ChromaSQLRoutingError | None]] | None = None,
+        missing: Callable[[str], Awaitable[Exception | None]] | None = None,
         concurrency: int = 8,
         timeout: float | None = None,
         on_error: str = "skip",
@@ -168,8 +167,10 @@ class Dispatcher:
             await self._tried(handle, partial(self._opened, handle))
         except CallFailed as failed:
             error = await self._missing(handle.name) if self._missing and is_missing(failed.cause) else None
-            if error is not None:
+            if isinstance(error, ChromaSQLError):
                 raise error from failed.cause
+            if error is not None:
+                raise CallFailed(error) from failed.cause
             raise
 
     async def _opened(self, handle: Handle) -> None:

@@ -452,8 +452,12 @@ class _Run:
             by_place.setdefault(row.place, []).append(row)
         owners = [handle for handle in self._handles if handle.place in by_place]
 
+        seen = view_of(self._plan).condition
+
         async def fetched(handle: Handle) -> dict[str, dict[str, Any]]:
-            return await by_ids(self._ask(handle), [row.id for row in by_place[handle.place]], parts, self._plan.page)
+            ids = [row.id for row in by_place[handle.place]]
+            make = partial(Row, handle.name, handle.place)
+            return await by_ids(self._ask(handle), ids, make, parts, self._plan.page, seen)
 
         found = {handle.place: records for handle, records in await self._dispatcher.each("fetch", owners, fetched)}
         self._dispatcher.require_some()
@@ -465,8 +469,10 @@ class _Run:
                     setattr(row, part, value)
                 kept.append(row)
             elif row.place in found:
+                # Within a scope the id may be closed.
+                gone = row.id if self._plan.view is None else "a record"
                 self._warnings.append(
-                    PlanWarning("record-gone", f"{row.id} was deleted from {row.collection} while the statement ran")
+                    PlanWarning("record-gone", f"{gone} was deleted from {row.collection} while the statement ran")
                 )
         return kept
 

@@ -31,7 +31,6 @@ from chromasql.plan import (
     TextQuery,
     VectorQuery,
     plan_to_dict,
-    view_of,
 )
 from chromasql.result import ExecutionResult
 
@@ -80,8 +79,8 @@ def explain_run(result: ExecutionResult) -> str:
 
 def _run_lines(result: ExecutionResult) -> Iterator[str]:
     timings = result.timings
-    # How often and how much a collection had to be read tells of the records that a scope hides.
-    hidden = isinstance(result.plan, QueryPlan) and view_of(result.plan).filter.restricts
+    # How often and how much a collection had to be read tells of what a scope hides.
+    hidden = isinstance(result.plan, QueryPlan) and result.plan.view is not None
     yield f"ran: {len(result.rows)} rows in {timings.total:.1f} ms"
     yield f"  waiting for Chroma: {timings.waiting:.1f} ms"
     yield f"  embedding: {timings.embedding:.1f} ms, {_many(timings.embedding_calls, 'call')}"

@@ -7,6 +7,7 @@ import atexit
 import inspect
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -16,6 +17,7 @@ from chromasql.errors import ChromaSQLExecutionError
 from chromasql.threads import BlockingCalls
 
 __all__ = [
+    "CHROMA_NAME",
     "Handle",
     "OwnFunction",
     "awaitable_collection",
@@ -24,6 +26,13 @@ __all__ = [
     "is_missing",
     "run_blocking",
 ]
+
+CHROMA_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?")
+"""
+What a collection of Chroma may be called, its length aside.
+
+chromadb's clients put a name into an address as it is, so one with slashes and dots would lead to another database.
+"""
 
 
 @cache

@@ -26,6 +26,7 @@ def suspicious_keys(plan: QueryPlan, rows: Sequence[Mapping[str, Any]]) -> list[
     if plan.aggregation is not None and not rows:
         empty |= {*plan.aggregation.keys}
     seen = view_of(plan).keys
+    empty -= columns_of(view_of(plan).condition)
     keys = {column.key for column in empty if column.part == "metadata" and column.key is not None}
     return sorted(key for key in keys if seen is None or key in seen)
 

@@ -7,7 +7,7 @@ import copy
 import dataclasses
 import inspect
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -157,7 +157,8 @@ class Engine:
 
     def scoped(self, scope: Scope) -> Engine:
         """Return an engine for the same collections within a scope; one that this engine has holds as well."""
-        joined = _joined(self._scope, _checked_scope(scope))
+        # A scope that was looked up and not found must not open everything.
+        joined = _joined(self._scope, _checked_scope(scope, optional=False))
         again = copy.copy(self)
         again._scope, again._plans, again._keep_raw = joined, OrderedDict(), False  # noqa: SLF001 - it is one of us
         return again
@@ -311,7 +312,7 @@ class Engine:
     async def _seen(self, statement: ast.Statement, plan: StatementPlan, dispatcher: Dispatcher) -> StatementPlan:
         """Return the plan of a SHOW or DESCRIBE for what its scope lets it see."""
         if isinstance(statement, ast.Describe) and not self._scope.holds(str(statement.collection.name)):
-            known = await dispatcher.off_loop(self._names)
+            known = await dispatcher.off_loop(self._known)
             raise _no_match(statement.collection, known, statement.source_text)
         if plan.view is None:
             return plan
@@ -370,7 +371,9 @@ class Engine:
             self._provider.get_collection,
             kept=getattr(self._provider, "kept_collection", None),
             forget=getattr(self._provider, "forget_collection", None),
-            missing=None if self._route is not None else _NoSuchCollection(statement, self._names),
+            missing=_NoSuchCollection(
+                statement, self._known, routed=self._route is not None, masks=self._scope.limits_collections
+            ),
             concurrency=self._concurrency,
             timeout=plan.timeout if isinstance(plan, QueryPlan) else settings.timeout,
             on_error=plan.on_error if isinstance(plan, QueryPlan) else settings.on_error,
@@ -389,10 +392,27 @@ class Engine:
         listings = getattr(self._provider, "listings", None)
         if listings is None:
             return await dispatcher.off_loop(self._names)
-        asked = {server: names for server, names in listings().items() if _may_match(patterns, server)}
+        asked = {
+            server: names
+            for server, names in listings().items()
+            if _may_match(patterns, server) and self._scope.reaches(server)
+        }
         return [name for name in await dispatcher.list_servers(asked) if self._scope.holds(name)]
 
+    async def _known(self) -> list[str]:
+        """Return the names that an error may mention: those that can be had."""
+        listings = getattr(self._provider, "listings", None)
+        if listings is None:
+            try:
+                return await self._names()
+            except ChromaSQLExecutionError:
+                return []
+        asked = [names() for server, names in listings().items() if self._scope.reaches(server)]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        return [name for names in found if isinstance(names, list) for name in names if self._scope.holds(name)]
+
     async def _names(self) -> list[str]:
+        """Return the names of the collections inside the scope."""
         try:
             names = _checked_names(await retried(self._provider.list_collection_names, retries=self._settings.retries))
             return [name for name in names if self._scope.holds(name)]
@@ -409,8 +429,8 @@ class Engine:
         try:
             names = await _answer_of(route, query)
         except ChromaSQLError as error:
-            if self._scope.limits_collections:
-                # What a router says of the collections that it knows is not for every ear.
+            if self._scope.hides:
+                # What a router says of the collections and values that it knows is not for every ear.
                 raise _outside() from error
             raise error.located_in(query.source_text or "") from error.__cause__
         if names is not None and not all(map(self._scope.holds, names)):
@@ -427,7 +447,7 @@ class Engine:
             names = [name for name in _matching(source, known) if self._scope.holds(name)]
             if not names:
                 dispatcher.require_lists(f"no collection that could be listed matches {source.name}")
-                known = known or await self._names()
+                known = known or await self._known()
                 raise _no_match(source, known, query.source_text)
             found.update(dict.fromkeys(names))
         left = [name for name in found if name not in left_out]
@@ -502,27 +522,33 @@ def _checked_names(names: Any) -> list[str]:
 
 
 class _NoSuchCollection:
-    """Makes the error for a name after FROM that does not exist; one that a pattern stood for is gone since."""
+    """
+    Makes the error for a collection that does not exist.
 
-    def __init__(self, statement: ast.Statement, names: Callable[[], Any]) -> None:
+    A name after FROM ends the statement. One that a pattern stood for is gone since, and one that a router chose is the
+    router's affair: those fail like any collection, and where the scope ``masks`` what is outside, without the words of
+    the provider, which knows more.
+    """
+
+    def __init__(
+        self, statement: ast.Statement, known: Callable[[], Awaitable[list[str]]], *, routed: bool, masks: bool
+    ) -> None:
         self._statement = statement
-        self._names = names
+        self._known = known
+        self._routed = routed
+        self._masks = masks
 
-    async def __call__(self, name: str) -> ChromaSQLRoutingError | None:
+    async def __call__(self, name: str) -> Exception | None:
         match self._statement:
-            case ast.Query(sources=sources):
+            case ast.Query(sources=sources) if not self._routed:
                 source = next((each for each in sources if each.name == name), None)
             case ast.Describe(source):
                 pass
             case _:
                 source = None
-        if source is None:
-            return None
-        try:
-            known = await self._names()
-        except ChromaSQLExecutionError:
-            known = []
-        return _no_match(source, known, self._statement.source_text)
+        if source is not None:
+            return _no_match(source, await self._known(), self._statement.source_text)
+        return LookupError(f"there is no collection {name}") if self._masks else None
 
 
 def _may_match(patterns: Sequence[str], server: str) -> bool:
@@ -553,9 +579,9 @@ def _joined(outer: Scope, inner: Scope) -> Scope:
     return dataclasses.replace(inner, within=outer if inner.within is None else _joined(outer, inner.within))
 
 
-def _checked_scope(scope: Scope | None) -> Scope:
+def _checked_scope(scope: Scope | None, *, optional: bool = True) -> Scope:
     """Return the scope, having made sure that its predicate can be planned."""
-    if scope is None:
+    if scope is None and optional:
         return _OPEN
     if not isinstance(scope, Scope):
         raise ChromaSQLPlanningError(f"scope takes a Scope, not a {type(scope).__name__}")

@@ -422,6 +422,7 @@ class ShowPlan:
     limit: int | None = None
     offset: int = 0
     view: View | None = None
+    warnings: tuple[PlanWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from chromasql.plan import Filter, Piece, columns_of
+from chromasql.plan import ALWAYS, Condition, Filter, Piece, columns_of
 from chromasql.predicate import compile_condition
 from chromasql.rows import PARTS, Row
 
@@ -38,7 +38,11 @@ def include(parts: Sequence[str]) -> list[str]:
 
 def checked_parts(filter_: Filter) -> tuple[str, ...]:
     """Return the parts that the residual of a filter reads."""
-    return tuple(sorted({column.part for column in columns_of(filter_.residual)} & set(PARTS)))
+    return _parts_read(filter_.residual)
+
+
+def _parts_read(condition: Condition | None) -> tuple[str, ...]:
+    return tuple(sorted({column.part for column in columns_of(condition)} & set(PARTS)))
 
 
 def page_rows(answer: Mapping[str, Any], parts: Sequence[str], make: MakeRow) -> list[Row]:
@@ -117,11 +121,16 @@ async def scan(
             size = min(size * 4, page)
 
 
-async def by_ids(ask: Ask, ids: Sequence[str], parts: Sequence[str], page: int = PAGE) -> dict[str, dict[str, Any]]:
-    """Fetch parts of records by id; ids that no longer exist are missing from what is returned."""
+async def by_ids(
+    ask: Ask, ids: Sequence[str], make: MakeRow, parts: Sequence[str], page: int = PAGE, seen: Condition = ALWAYS
+) -> dict[str, dict[str, Any]]:
+    """Fetch parts of records by id; those that no longer exist, or satisfy ``seen`` no longer, are not returned."""
+    fetched = tuple(dict.fromkeys((*parts, *_parts_read(seen))))
+    passes = None if seen == ALWAYS else compile_condition(seen)
     found: dict[str, dict[str, Any]] = {}
     for at in range(0, len(ids), page):
-        answer = await ask("get", ids=list(ids[at : at + page]), include=include(parts))
-        rows = page_rows(answer, parts, lambda each: Row("", 0, each))
-        found.update((row.id, {part: getattr(row, part) for part in parts}) for row in rows)
+        answer = await ask("get", ids=list(ids[at : at + page]), include=include(fetched))
+        for row in page_rows(answer, fetched, make):
+            if passes is None or passes(row):
+                found[row.id] = {part: getattr(row, part) for part in parts}
     return found

@@ -7,8 +7,10 @@ stands beside WHERE in every plan; its fields are checked where the planner reso
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -19,12 +21,12 @@ from chromasql.analysis import bind_parameters
 from chromasql.errors import ChromaSQLError, ChromaSQLPlanningError
 from chromasql.parser import parse
 from chromasql.plan import Column, QueryPlan
-from chromasql.regex import compile_like
 
 __all__ = ["Scope"]
 
 _ALWAYS_SEEN = ("_collection", "distance", "score")
-_TRIAL = "SELECT id FROM t WHERE "
+# No field can be qualified by the name of this collection.
+_TRIAL = 'SELECT id FROM "-" WHERE '
 _LIMITS = ("max_limit", "max_candidates", "max_cost", "max_timeout")
 
 
@@ -38,9 +40,10 @@ class Scope:
     single keys, as ``year`` or ``metadata.year``; ``*`` then shows those. ``where`` is a predicate that every record
     has to satisfy, with the values of its parameters in ``params``; it may read any field.
 
-    ``max_limit`` is the most rows of an answer, and stands in where a statement has no LIMIT. ``max_candidates`` is the
-    most that a KNN, a BM25 or a RERANK BY may take, ``max_cost`` the most of collections x candidates, over all
-    leaves of a statement, and ``max_timeout`` the most seconds. ``within`` is a scope that holds as well.
+    ``max_limit`` is the most rows of an answer, all lists of a batch together, and stands in where a statement has no
+    LIMIT. ``max_candidates`` is the most that a KNN, a BM25 or a RERANK BY may take, ``max_cost`` the most of
+    collections x candidates, over all leaves of a statement, and ``max_timeout`` the most seconds. ``within`` is a
+    scope that holds as well.
 
     Raises `ChromaSQLPlanningError` where one of these cannot be meant.
     """
@@ -48,7 +51,7 @@ class Scope:
     collections: Sequence[str] | None = None
     fields: Sequence[str] | None = None
     where: str | None = None
-    params: Mapping[str, Any] | Sequence[Any] | None = field(default=None, repr=False)
+    params: Mapping[str, Any] | Sequence[Any] | None = field(default=None, repr=False, hash=False)
     max_limit: int | None = None
     max_candidates: int | None = None
     max_cost: int | None = None
@@ -60,8 +63,16 @@ class Scope:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _names(name, value))
+        if self.fields is not None:
+            _check_fields(self.fields)
         for name in _LIMITS:
             self._check_limit(name)
+        if self.where is not None and not isinstance(self.where, str):
+            raise ChromaSQLPlanningError(f"where of a Scope takes a predicate as text, not {self.where!r}")
+        if self.within is not None and not isinstance(self.within, Scope):
+            raise ChromaSQLPlanningError(f"within of a Scope takes a Scope, not {self.within!r}")
+        # What the caller changes afterwards must not change what was promised.
+        object.__setattr__(self, "params", copy.deepcopy(self.params))
         if self.where is None and self.params:
             raise ChromaSQLPlanningError("a Scope has params for its where, and this one has no where")
         self.predicate  # noqa: B018 - what is wrong with it is said here rather than by the first statement
@@ -83,17 +94,28 @@ class Scope:
 
     @cached_property
     def _fits(self) -> tuple[Any, ...]:
-        return tuple(compile_like(_pattern(name)) for name in self.collections or ())
+        return tuple(_fit(name) for name in self.collections or ())
 
     @property
     def limits_collections(self) -> bool:
         """Whether there may be collections outside."""
         return self.collections is not None or (self.within is not None and self.within.limits_collections)
 
+    @property
+    def hides(self) -> bool:
+        """Whether there may be collections or records outside."""
+        return self.limits_collections or self.predicate is not None
+
     def holds(self, collection: str) -> bool:
         """Tell whether a collection of this name is inside."""
         inside = self.collections is None or any(fits(collection) for fits in self._fits)
         return inside and (self.within is None or self.within.holds(collection))
+
+    def reaches(self, server: str) -> bool:
+        """Tell whether a collection of a server, which is called ``server.name``, may be inside."""
+        start = f"{server}."
+        inside = self.collections is None or any(_may_begin(name, start) for name in self.collections)
+        return inside and (self.within is None or self.within.reaches(server))
 
     def permits(self, column: Column) -> bool:
         """Tell whether a statement may name a column; the whole metadata, where all its keys are permitted."""
@@ -134,7 +156,7 @@ class Scope:
             return statement
         where = self.predicate
         if statement.where is not None:
-            where = ast.BooleanPredicate("AND", (where, statement.where))
+            where = ast.BooleanPredicate("AND", (where, statement.where), span=statement.where.span)
         return dataclasses.replace(statement, where=where)
 
     def check_cost(self, plan: QueryPlan) -> None:
@@ -144,6 +166,8 @@ class Scope:
             return
         count = len(plan.collections or ())
         leaves = [leaf for ranking in plan.rankings for leaf in ranking.leaves]
+        if not leaves and plan.needed is None and plan.aggregation is None:
+            raise ChromaSQLPlanningError(f"add a LIMIT: collections x rows are at most {most:,} here")
         candidates = sum(plan.per_collection or leaf.limit for leaf in leaves) if leaves else plan.needed or 0
         if count * candidates > most:
             raise ChromaSQLPlanningError(
@@ -153,20 +177,37 @@ class Scope:
 
 
 def _names(what: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not all(isinstance(name, str) and name for name in value):
+    names = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (None,)
+    if not all(isinstance(name, str) and name for name in names):
         raise ChromaSQLPlanningError(f"{what} of a Scope takes a list of names, not {value!r}")
-    return tuple(value)
+    return names
 
 
-def _pattern(name: str) -> str:
-    return name.replace("*", "%")
+def _check_fields(fields: Iterable[str]) -> None:
+    for name in fields:
+        if "*" in name or "[" in name:
+            raise ChromaSQLPlanningError(
+                f"fields of a Scope takes names (id, year, metadata.year; metadata for all keys), not {name!r}"
+            )
+
+
+def _fit(pattern: str) -> Callable[[str], Any]:
+    """Return a test of names against a pattern in which nothing but ``*`` is special."""
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL).fullmatch
+
+
+def _may_begin(pattern: str, start: str) -> bool:
+    """Whether a name that a pattern matches may begin with a text."""
+    head, star, _ = pattern.partition("*")
+    return head.startswith(start) or (bool(star) and start.startswith(head))
 
 
 def _column(name: str) -> Column:
     """Return the column that a name in ``fields`` means: a part of the record, otherwise a metadata key."""
     if name.lower() in ast.SYSTEM_COLUMNS:
         return Column(name.lower())
-    return Column("metadata", name.removeprefix("metadata."))
+    head, _, key = name.partition(".")
+    return Column("metadata", key if head.lower() == "metadata" and key else name)
 
 
 def _predicate(where: str, params: Mapping[str, Any] | Sequence[Any] | None) -> ast.Predicate:

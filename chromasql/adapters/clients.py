@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chromasql.errors import ChromaSQLPlanningError, describe_exception
-from chromasql.handles import run_blocking
+from chromasql.handles import CHROMA_NAME, run_blocking
 
 __all__ = ["FolderProvider", "SimpleAsyncClientAdapter"]
 
@@ -36,6 +36,8 @@ class SimpleAsyncClientAdapter:
 
     async def get_collection(self, name: str) -> Any:
         """Return the collection of that name; a name outside ``collection_names`` does not exist here."""
+        if not CHROMA_NAME.fullmatch(name):
+            raise LookupError(f"no collection is called {name}")
         if self._names is not None and name not in self._names:
             raise LookupError(f"collection {name} is not among those of this adapter")
         if name not in self._handles:

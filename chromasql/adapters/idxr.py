@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chromasql.errors import ChromaSQLExecutionError, ChromaSQLPlanningError
+from chromasql.handles import CHROMA_NAME
 
 __all__ = ["AsyncMultiCollectionAdapter"]
 
@@ -30,6 +31,8 @@ class AsyncMultiCollectionAdapter:
     async def get_collection(self, name: str) -> Any:
         """Return the collection, by the client's own method."""
         self._config()
+        if not CHROMA_NAME.fullmatch(name):
+            raise LookupError(f"no collection is called {name}")
         return await self._open(name)
 
     async def list_collection_names(self) -> Sequence[str]:

@@ -59,9 +59,10 @@ def plan_statement(
     params: Mapping[str, Any] | Sequence[Any] | None = None,
     *,
     settings: Settings | None = None,
+    scope: Scope | None = None,
 ) -> StatementPlan:
     """Plan any statement; see `build_plan`."""
-    return plan_bound(bind_parameters(statement, params), settings=settings)
+    return plan_bound(bind_parameters(statement, params), settings=settings, scope=scope)
 
 
 def plan_bound(bound: ast.Statement, *, settings: Settings | None = None, scope: Scope | None = None) -> StatementPlan:
@@ -73,7 +74,7 @@ def plan_bound(bound: ast.Statement, *, settings: Settings | None = None, scope:
             case ast.Query():
                 return _QueryPlanner(bound, settings or Settings(), scope, view).plan()
             case ast.ShowCollections():
-                return _plan_show(bound, view)
+                return _plan_show(bound, scope, view)
             case ast.Describe(source):
                 return DescribePlan(_text(bound), str(source.name), view=view)
             case _:
@@ -89,14 +90,16 @@ def build_plan(
     params: Mapping[str, Any] | Sequence[Any] | None = None,
     *,
     settings: Settings | None = None,
+    scope: Scope | None = None,
 ) -> QueryPlan:
     """
     Plan a SELECT: check its meaning and decide what is sent to Chroma and what is done here.
 
-    ``params`` gives the values of its parameters. The plan says nothing of collections yet: `execute_plan` runs it on
-    one, `place_plan` sets it on many. Raises `ChromaSQLPlanningError` with the place in the text.
+    ``params`` gives the values of its parameters, ``scope`` what it may reach. The plan says nothing of collections
+    yet: `execute_plan` runs it on one, `place_plan` sets it on many. Raises `ChromaSQLPlanningError` with the place in
+    the text.
     """
-    plan = plan_statement(query, params, settings=settings)
+    plan = plan_statement(query, params, settings=settings, scope=scope)
     if not isinstance(plan, QueryPlan):
         raise ChromaSQLPlanningError("build_plan takes a SELECT; execute SHOW and DESCRIBE on a database")
     return plan
@@ -188,14 +191,18 @@ def _text(statement: ast.Statement) -> str:
     return " ".join((statement.source_text or "").split())
 
 
-def _plan_show(show: ast.ShowCollections, view: View | None) -> ShowPlan:
+def _plan_show(show: ast.ShowCollections, scope: Scope, view: View | None) -> ShowPlan:
     pattern = None if show.like is None else literal(show.like)
     if show.like is not None and not isinstance(pattern, str):
         raise ChromaSQLPlanningError("LIKE takes a string", span=show.like.span)
+    limit, most = count_of(show.limit, "LIMIT", least=0), scope.most("max_limit")
+    if show.limit is not None and limit is not None and most is not None and limit > most:
+        raise ChromaSQLPlanningError(f"LIMIT is at most {most} here; read further by OFFSET", span=show.limit.span)
     return ShowPlan(
         _text(show),
         like=pattern if isinstance(pattern, str) else None,
-        limit=count_of(show.limit, "LIMIT", least=0),
+        limit=most if limit is None else limit,
+        warnings=() if limit is not None or most is None else (_limited(most),),
         offset=count_of(show.offset, "OFFSET", least=0) or 0,
         view=view,
     )
@@ -219,7 +226,7 @@ class _QueryPlanner:
         }
         self._offset = count_of(query.offset, "OFFSET", least=0) or 0
         self._groups = AggregationPlanner(query, self._column) if aggregates(query) else None
-        self._limit = self._scoped_limit(count_of(query.limit, "LIMIT", least=0))
+        self._limit = count_of(query.limit, "LIMIT", least=0)
 
     def plan(self) -> QueryPlan:
         """Return the plan, as if for one collection."""
@@ -229,6 +236,7 @@ class _QueryPlanner:
         condition = self._condition()
         filter_ = push_down(condition)
         rerank = self._rerank()
+        rankings = self._scoped_rankings(self._rankings(condition, rerank))
         outputs = self._outputs()
         order = self._order(query.order_by)
         plan = QueryPlan(
@@ -236,7 +244,7 @@ class _QueryPlanner:
             outputs=outputs,
             condition=condition,
             filter=filter_,
-            rankings=self._scoped_rankings(self._rankings(condition, rerank)),
+            rankings=rankings,
             batch=isinstance(query.embedding, ast.EmbeddingBatch),
             space=None if query.similarity is None else _SPACES[query.similarity],
             candidates=_candidates(filter_),
@@ -246,7 +254,7 @@ class _QueryPlanner:
             aggregation=self._aggregation(),
             distinct=query.projection.distinct and query.group_by is not None,
             order=order,
-            limit=self._limit,
+            limit=self._scoped_limit(rankings, fused=options["merge"] == "rrf"),
             offset=self._offset,
             view=self._view,
             explain=None if query.explain is None else query.explain.lower(),
@@ -284,28 +292,34 @@ class _QueryPlanner:
         for name, limit in (("timeout", "max_timeout"), ("per_collection", "max_candidates")):
             most = self._scope.most(limit)
             if most is not None and values[name] is not None and values[name] > most:
-                written = next((option for option in self._query.options if option.name == name), self._query)
-                raise ChromaSQLPlanningError(f"{name} is at most {most:g} here", span=written.span)
+                written = next((option for option in self._query.options if option.name == name), None)
+                if written is not None:
+                    raise ChromaSQLPlanningError(f"{name} is at most {most:g} here", span=written.span)
+                values[name] = most
         return values
 
     # Scope
 
-    def _scoped_limit(self, limit: int | None) -> int | None:
-        """Return the number of rows that the statement may have: what it says, or the most where it says nothing."""
+    def _scoped_limit(self, rankings: Sequence[Ranking], *, fused: bool) -> int | None:
+        """Return the number of rows that each list may have: what LIMIT says, or the most where it says nothing."""
         most = self._scope.most("max_limit")
         if most is None:
-            return limit
-        if limit is None:
-            one_row = self._groups is not None and not self._groups.keys
-            if not one_row:
-                self._warn(PlanWarning("limited", f"without LIMIT the answer ends after row {most}"))
-            return int(most)
-        if limit > most:
-            assert self._query.limit is not None
-            raise ChromaSQLPlanningError(
-                f"LIMIT is at most {most} here; read further by OFFSET", span=self._query.limit.span
-            )
-        return limit
+            return self._limit
+        lists = 1 if fused else max(1, len(rankings))
+        each = most // lists
+        if self._limit is not None:
+            if self._limit > each:
+                assert self._query.limit is not None
+                queries = f" for {lists} queries" if lists > 1 else ""
+                raise ChromaSQLPlanningError(
+                    f"LIMIT is at most {each} here{queries}; read further by OFFSET", span=self._query.limit.span
+                )
+            return self._limit
+        one_row = self._groups is not None and not self._groups.keys
+        found = max((sum(leaf.limit for leaf in ranking.leaves) for ranking in rankings), default=most + 1)
+        if not one_row and found > each:
+            self._warn(_limited(each))
+        return int(each)
 
     def _scoped_rankings(self, rankings: tuple[Ranking, ...]) -> tuple[Ranking, ...]:
         most = self._scope.most("max_candidates")
@@ -379,6 +393,11 @@ class _QueryPlanner:
         candidates = arguments.pop("candidates", self._default(max(_DEFAULT_RERANKED, 4 * (self._limit or 0))))
         if type(candidates) is not int or candidates < 1:
             raise ChromaSQLPlanningError("candidates takes a whole number of at least 1", span=node.span)
+        if candidates > self._default(candidates):
+            raise ChromaSQLPlanningError(
+                f"{candidates} candidates are more than the {self._default(candidates)} that are allowed here",
+                span=node.span,
+            )
         problem = strategy.check(arguments)
         if problem is not None:
             raise ChromaSQLPlanningError(problem, span=node.span)
@@ -518,6 +537,10 @@ class _QueryPlanner:
             nulls_first = descending if item.nulls is None else item.nulls == "FIRST"
             keys.append(OrderKey(column, descending, nulls_first))
         return tuple(keys)
+
+
+def _limited(most: int) -> PlanWarning:
+    return PlanWarning("limited", f"without LIMIT the answer ends after row {most}")
 
 
 def _is_whole(operand: ast.Operand) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chromasql
-from chromasql import Scope
+from chromasql import MemoryProvider, PatternRouter, Scope, ServersProvider
 from chromasql.plan import Column
+from engine.doubles import Spy, raises
 
 FIELDS = ("id", "document", "year", "tags", "note")
 SCOPE = Scope(collections=["docs-*"], fields=FIELDS, where="tenant = :t AND NOT (secret = TRUE)", params={"t": "x"})
@@ -245,9 +247,16 @@ def refused(database: chromasql.Database, statement: str, **options: Any) -> str
             "2 collections x 50 candidates are 100, and at most 99",
         ),
         ({"max_cost": 99}, "SELECT id FROM docs-* LIMIT 34", "3 collections x 34 candidates are 102"),
+        ({"max_cost": 99}, "SELECT id FROM docs-* ORDER BY id", "add a LIMIT: collections x rows are at most 99"),
+        (
+            {"max_limit": 5},
+            "SELECT id FROM docs-a USING EMBEDDING BATCH (VECTOR [1, 1], VECTOR [2, 1]) LIMIT 3",
+            "LIMIT is at most 2 here for 2 queries",
+        ),
+        ({"max_limit": 2}, "SHOW COLLECTIONS LIMIT 3", "LIMIT is at most 2 here"),
         ({"max_timeout": 2}, "SELECT id FROM docs-a WITH (timeout = 2.5)", "timeout is at most 2 here"),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_a_statement_beyond_a_limit_is_refused_with_the_limit(
     full: Any, limits: dict[str, Any], statement: str, message: str
@@ -337,6 +346,11 @@ def test_fields_of_scopes_within_scopes_are_those_that_all_permit() -> None:
     [
         ({"collections": "docs"}, "collections of a Scope takes a list of names, not 'docs'"),
         ({"fields": ["id", ""]}, "fields of a Scope takes a list of names"),
+        ({"fields": ["*"]}, "fields of a Scope takes names (id, year, metadata.year; metadata for all keys), not '*'"),
+        ({"fields": ["metadata['year']"]}, "fields of a Scope takes names"),
+        ({"collections": 5}, "collections of a Scope takes a list of names, not 5"),
+        ({"where": 5}, "where of a Scope takes a predicate as text, not 5"),
+        ({"within": {}}, "within of a Scope takes a Scope, not {}"),
         ({"where": "tenant = "}, "where of a Scope: expected a value"),
         ({"where": "tenant = 'x' LIMIT 1"}, "where of a Scope: it takes a predicate and no other clause"),
         ({"where": "tenant = :t"}, "where of a Scope: no value for the parameter :t"),
@@ -345,7 +359,7 @@ def test_fields_of_scopes_within_scopes_are_those_that_all_permit() -> None:
         ({"max_cost": 1.5}, "max_cost of a Scope takes a whole number of at least 1, not 1.5"),
         ({"max_timeout": float("inf")}, "max_timeout of a Scope takes a number of seconds above 0, not inf"),
     ],
-    ids=range(9),
+    ids=range(14),
 )
 def test_a_scope_that_cannot_be_meant_is_refused_when_it_is_made(wrong: dict[str, Any], message: str) -> None:
     """What is wrong with a scope is said before there is a statement."""
@@ -366,6 +380,8 @@ def test_a_scope_is_a_scope(full: Any) -> None:
     """Something else in its place is refused, rather than taken for no scope at all."""
     with pytest.raises(chromasql.ChromaSQLPlanningError, match="scope takes a Scope, not a dict"):
         chromasql.connect(full, scope={"collections": []})
+    with pytest.raises(chromasql.ChromaSQLPlanningError, match="scope takes a Scope, not a NoneType"):
+        chromasql.connect(full).scoped(None)  # type: ignore[arg-type]
 
 
 def test_hints_know_only_what_may_be_seen(full: Any) -> None:
@@ -393,3 +409,193 @@ def test_explain_analyze_does_not_tell_how_much_had_to_be_read(full: Any) -> Non
     assert any("scan: 3 rows" in step for step in steps)
     assert not any("1 call" in step or "bytes" in step for step in steps)
     assert "1 call" in str(chromasql.connect(full).execute(statement).rows)
+
+
+# What was tried to get out
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("kind", ["blocking", "async", "address"])
+def test_a_name_leads_to_no_other_collection(chroma_server: Any, unique_name: Any, kind: str) -> None:
+    """A quoted name with slashes and dots is the name of no collection, whichever client puts it into an address."""
+    host, port = chroma_server.host, chroma_server.port
+    admin = chromadb.HttpClient(host, port)
+    secret = unique_name()
+    admin.create_collection(secret).add(ids=["secret"], embeddings=[[1.0]])
+    names = [f"docs-x/../{secret}", f"docs-x%2f..%2f{secret}", f"docs-x/../../../default_database/collections/{secret}"]
+
+    async def main() -> None:
+        sources = {"blocking": admin, "address": chroma_server.url}
+        source = sources.get(kind) or await chromadb.AsyncHttpClient(host, port)
+        async with chromasql.connect_async(source, scope=Scope(collections=["docs-*"])) as database:
+            for name in names:
+                for statement in (f'SELECT id FROM "{name}"', f'DESCRIBE "{name}"'):
+                    with pytest.raises(chromasql.ChromaSQLRoutingError, match=r"there is no collection docs-x"):
+                        await database.execute(statement)
+
+    asyncio.run(main())
+
+
+def memory(**collections: list[dict[str, Any]]) -> MemoryProvider:
+    """Make collections of records with an embedding each."""
+    return MemoryProvider(
+        {
+            name.replace("_", "-"): [{"embedding": [1.0], **record} for record in records]
+            for name, records in collections.items()
+        }
+    )
+
+
+def test_a_server_outside_is_neither_asked_nor_named() -> None:
+    """A server that no collection inside the scope can be on is not listed, whatever fails there."""
+    outside = Spy(memory(docs=[{"id": "a"}]), {("", "list"): raises(ConnectionError("10.0.0.7 refused"))})
+    servers = ServersProvider({"eu": memory(docs=[{"id": "a"}], pay=[{"id": "b"}]), "hr-secret": outside})
+    database = chromasql.connect(servers, scope=Scope(collections=["eu.docs", "eu.n*"]))
+
+    for statement in ("SELECT id FROM *", "SELECT id FROM eu.*", "SHOW COLLECTIONS"):
+        result = database.execute(statement)
+        assert len(result) == 1
+        assert result.complete
+    for statement in ("SELECT id FROM hr-secret.docs", "SELECT id FROM eu.pay", "DESCRIBE eu.pay", "DESCRIBE eu.nope"):
+        message = refused(database, statement)
+        assert message.startswith("there is no collection")
+        assert message.endswith(("eu.docs", "eu.docs?"))
+    assert outside.calls == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reached"),
+    [("eu.docs", "eu"), ("eu.*", "eu"), ("*.docs", "eu us"), ("e*", "eu"), ("*", "eu us"), ("docs", ""), ("eu", "")],
+)
+def test_which_servers_a_scope_reaches(pattern: str, reached: str) -> None:
+    """A server is reached where a name that begins with it may match, in every scope around."""
+    scope = Scope(collections=[pattern])
+
+    assert [server for server in ("eu", "us") if scope.reaches(server)] == reached.split()
+    assert not Scope(collections=["*"], within=Scope(collections=["x.*"])).reaches("eu")
+
+
+def test_a_scope_does_not_change_when_its_parameters_do() -> None:
+    """What is put into the mapping or the list given afterwards has no effect."""
+    params = {"t": ["x"]}
+    scope = Scope(where="tenant IN :t", params=params)
+    params["t"].append("y")
+    params["t"] = ["y"]
+    provider = memory(docs=[{"id": tenant, "metadata": {"tenant": tenant}} for tenant in "xy"])
+    database = chromasql.connect(provider, scope=Scope(max_limit=100))
+
+    assert database.scoped(scope).execute("SELECT id FROM docs").rows == [{"id": "x"}]
+    assert hash(scope) == hash(Scope(where="tenant IN :t", params={"t": ["x"]}))
+
+
+def test_a_record_that_leaves_the_scope_while_it_is_fetched_is_gone(client: Any) -> None:
+    """A winner that is given to another tenant before its document is fetched is not shown, nor is its id."""
+    collection = client.create_collection("docs")
+    collection.add(
+        ids=[f"r{at}" for at in range(40)],
+        embeddings=[[float(at)] for at in range(40)],
+        documents=["of x"] * 40,
+        metadatas=[{"tenant": "x"}] * 40,
+    )
+    spy = Spy.on(client)
+
+    async def given_away() -> None:
+        if spy.sent("query") and spy.calls[-1] == ("docs", "get"):
+            collection.update(ids=["r0"], embeddings=[[0.0]], documents=["of y"], metadatas=[{"tenant": "y"}])
+
+    spy.during = given_away
+    database = chromasql.connect(spy, scope=Scope(where="tenant = 'x'", fields=["document"]))
+    result = database.execute(
+        "SELECT document FROM docs USING EMBEDDING (VECTOR [0]) RERANK BY MMR(candidates = 30) LIMIT 2"
+    )
+
+    assert result.rows == [{"document": "of x"}] * 2
+    assert [warning.message for warning in result.warnings] == [
+        "a record was deleted from docs while the statement ran"
+    ]
+
+
+def test_a_missing_collection_is_answered_without_the_words_of_the_provider() -> None:
+    """With a router, too, what the provider says of near names stays outside."""
+    provider = memory(docs_a=[{"id": "a"}], doc_secret=[{"id": "b"}])
+    router = PatternRouter("docs-{tenant}")
+    database = chromasql.connect(provider, router=router, scope=Scope(collections=["docs-*"]))
+    with pytest.raises(chromasql.ChromaSQLExecutionError) as caught:
+        database.execute("SELECT id FROM docs WHERE tenant = 'secret'")
+
+    assert str(caught.value.failures[0]) == "docs-secret: LookupError: there is no collection docs-secret"
+    assert refused(database, "DESCRIBE docs-secret") == "there is no collection docs-secret; there are docs-a"
+
+
+def test_a_router_that_fails_is_not_quoted() -> None:
+    """Within a predicate alone, too, what a router says of the values that it knows stays outside."""
+
+    def route(_: chromasql.ast.Query) -> list[str]:
+        raise LookupError("the tenants are x and y")
+
+    database = chromasql.connect(memory(docs=[]), router=route, scope=Scope(where="tenant = 'x'"))
+
+    assert "tenants" not in refused(database, "SELECT id FROM docs WHERE tenant = 'z'")
+
+
+def test_explain_analyze_does_not_tell_the_size_of_closed_fields(full: Any) -> None:
+    """Where fields are closed, the bytes and calls of a step are left out like within a predicate."""
+    database = chromasql.connect(full, scope=Scope(fields=["id", "year"]))
+    plan = database.execute("EXPLAIN ANALYZE SELECT year FROM docs-a LIMIT 3").explanation
+
+    assert "scan: 3 rows" in plan
+    assert "call," not in plan
+    assert "bytes" not in plan
+
+
+def test_nothing_but_a_star_is_special_in_the_names_of_a_scope() -> None:
+    """A percent sign and a dot are themselves."""
+    assert not Scope(collections=["%", "doc%", "d.cs"]).holds("docs")
+    assert Scope(collections=["d*s"]).holds("docs")
+    assert not Scope(collections=["d*s"]).holds("docs-a")
+
+
+def test_a_field_in_the_predicate_of_a_scope_is_never_qualified() -> None:
+    """``t.hidden`` is the key of that name, whatever the predicate is read as a part of."""
+    provider = memory(docs=[{"id": "a", "metadata": {"t.hidden": True}}, {"id": "b", "metadata": {"hidden": True}}])
+    database = chromasql.connect(provider, scope=Scope(where="t.hidden IS DISTINCT FROM TRUE"))
+
+    assert database.execute("SELECT id FROM docs").rows == [{"id": "b"}]
+
+
+def test_limits_leave_answers_as_they_are(full: Any) -> None:
+    """A limit cuts rows and never widens what is ranked, so counts are those without it; defaults are lowered."""
+    count = "SELECT COUNT(*) AS n FROM docs-a, docs-b, docs-c, docs, hr-pay RANK BY KNN([1, 1])"
+
+    assert chromasql.connect(full, scope=Scope(max_limit=300)).execute(count).rows == [{"n": 100}]
+    both = chromasql.connect(full, scope=Scope(max_limit=60, max_candidates=50))
+    assert len(both.execute("SELECT id FROM docs-a, docs-b RANK BY KNN([1, 1])")) == 50
+    batch = "SELECT id FROM docs-a USING EMBEDDING BATCH (VECTOR [1, 1], VECTOR [2, 1]{})"
+    lists = chromasql.connect(full, scope=Scope(max_limit=5)).execute(batch.format("")).results
+    assert [len(each) for each in lists] == [2, 2]
+    settings = chromasql.Settings(per_collection=50)
+    lowered = chromasql.connect(full, settings=settings, scope=Scope(max_candidates=9))
+    assert lowered.execute("SELECT id FROM docs-a RANK BY KNN([1, 1])").plan.per_collection == 9
+
+
+def test_show_is_limited_with_a_warning(full: Any) -> None:
+    """SHOW COLLECTIONS ends where the scope says, and says so."""
+    result = chromasql.connect(full, scope=Scope(max_limit=2)).execute("SHOW COLLECTIONS")
+
+    assert len(result) == 2
+    assert [warning.code for warning in result.warnings] == ["limited"]
+
+
+def test_a_key_that_only_the_scope_tests_is_no_typing_error(full: Any) -> None:
+    """An empty answer warns of no key that the statement does not name."""
+    database = chromasql.connect(full, scope=Scope(where="deleted IS DISTINCT FROM TRUE"))
+
+    assert not database.execute("SELECT id FROM docs-a WHERE year = 1").warnings
+
+
+def test_a_plan_can_be_made_within_a_scope() -> None:
+    """``build_plan`` takes a scope, so what a statement would do can be looked at without a database."""
+    plan = chromasql.build_plan(chromasql.parse("SELECT id FROM docs"), scope=Scope(where="year = 1", max_limit=3))
+
+    assert plan.filter.pieces[0].where == {"year": {"$eq": 1}}
+    assert plan.limit == 3
