@@ -122,7 +122,7 @@ async def _by_widening(ask: Ask, search: Search, vector: list[float], make: Make
     """Ask for more and more of the nearest records until enough of them pass the residual."""
     assert search.filter.residual is not None
     passes = compile_condition(search.filter.residual)
-    count = max(_FIRST_WIDE, search.wanted * _GROWTH)
+    count = min(max(_FIRST_WIDE, search.wanted * _GROWTH), search.page)
     while True:
         found: list[Row] = []
         ended = True

@@ -181,13 +181,12 @@ class _Served:
     async def opened(cls, stack: AsyncExitStack, url: str, names: list[str], vector: list[float]) -> _Served:
         """Open clients: one for the code by hand, and another one that ChromaSQL is given."""
         import aiohttp
-        import chromadb
 
         import chromasql
 
         self = cls(names, vector)
         host, port = url.removeprefix("http://").split(":")
-        by_hands, given = [await chromadb.AsyncHttpClient(host, int(port)) for _ in range(2)]
+        by_hands, given = [await _client(stack, host, int(port)) for _ in range(2)]
         session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=8), auto_decompress=False)
         )
@@ -231,6 +230,16 @@ class _Served:
             return await by_hand.nearest(collections, vector, workload.count, workload.limit, include)
 
         return run
+
+
+async def _client(stack: AsyncExitStack, host: str, port: int) -> Any:
+    """Open a client of chromadb with connections of its own; those of one event loop would share them."""
+    import chromadb
+
+    client: Any = await chromadb.AsyncHttpClient(host, port)
+    client._server._clients = {}
+    stack.push_async_callback(client._server._cleanup)
+    return client
 
 
 class _Embedded:
