@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from chromasql.handles import run_blocking
+from chromasql.handles import cancel_all, run_blocking
 from chromasql.planner.dialect import DISTRIBUTED, LOCAL, Dialect
+from chromasql.protocols import AsyncCollectionProvider
 
-__all__ = ["detect_dialect", "known_dialect", "remember_dialect"]
+__all__ = ["detect_dialect", "first_dialect", "known_dialect", "remember_dialect"]
 
 _known: WeakKeyDictionary[Any, Dialect] = WeakKeyDictionary()
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakKeyDictionary[Any, asyncio.Lock]] = WeakKeyDictionary()
@@ -49,6 +51,27 @@ async def detect_dialect(collection: Any) -> Dialect:
             known = DISTRIBUTED if await _has_search(search) else LOCAL
             remember_dialect(client, known)
         return known
+
+
+async def first_dialect(provider: AsyncCollectionProvider, names: Sequence[str]) -> Dialect | None:
+    """Ask some collections of a provider at once and return what the first that says something says."""
+    probes = [asyncio.ensure_future(_dialect_of(provider, name)) for name in names]
+    try:
+        for probe in asyncio.as_completed(probes):
+            found = await probe
+            if found is not None:
+                return found
+        return None
+    finally:
+        await cancel_all(probes)
+
+
+async def _dialect_of(provider: AsyncCollectionProvider, name: str) -> Dialect | None:
+    try:
+        collection: Any = provider.get_collection(name)
+        return await detect_dialect(await collection if inspect.isawaitable(collection) else collection)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, the statement will meet it and say so
+        return None
 
 
 def _turn(client: Any) -> asyncio.Lock:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
-import inspect
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from chromasql import ast
 from chromasql.analysis import bind_parameters, share_parameters
 from chromasql.catalogue import describe_collection, show_collections
-from chromasql.dialects import detect_dialect, known_dialect, remember_dialect
+from chromasql.dialects import first_dialect, known_dialect, remember_dialect
 from chromasql.dispatcher import Dispatcher, HandleChanged
 from chromasql.embedding import VectorCache
 from chromasql.errors import (
@@ -24,9 +23,6 @@ from chromasql.errors import (
     ChromaSQLPlanningError,
     ChromaSQLRoutingError,
     ChromaSQLTimeoutError,
-    Failure,
-    describe_exception,
-    near_names,
 )
 from chromasql.executor import analyzed, explained, run_plan, stream_plan
 from chromasql.handles import cancel_all
@@ -44,10 +40,9 @@ from chromasql.planner import (
     with_vector,
 )
 from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, EmbedFunction, RouteFunction
-from chromasql.regex import compile_like
+from chromasql.resolver import Resolver
 from chromasql.result import ExecutionResult
-from chromasql.retries import retried
-from chromasql.scope import Scope
+from chromasql.scope import OPEN, Scope
 from chromasql.telemetry import Trace
 
 __all__ = [
@@ -144,23 +139,24 @@ class Engine:
                 "list_collection_names; wrap a chromadb client in SimpleAsyncClientAdapter"
             )
         self._provider = provider
-        self._route = route
         self._embed_fn = embed_fn
         self._settings = settings or Settings()
+        self._scope = _checked_scope(scope or OPEN)
+        self._resolver = Resolver(provider, route, self._scope, retries=self._settings.retries)
         self._concurrency = max_concurrency
         self._limits = Limits(max_concurrency, max_per_collection, getattr(provider, "server_of", lambda _: ""))
         self._keep_raw = keep_raw
         self._cache = VectorCache()
         self._plans: OrderedDict[tuple[int, Settings, bool], tuple[ast.Statement, StatementPlan]] = OrderedDict()
         self._dialect = None if dialect is None else dialect_named(dialect)
-        self._scope = _checked_scope(scope)
 
     def scoped(self, scope: Scope) -> Engine:
         """Return an engine for the same collections within a scope; one that this engine has holds as well."""
         # A scope that was looked up and not found must not open everything.
-        joined = _joined(self._scope, _checked_scope(scope, optional=False))
+        joined = _checked_scope(scope).inside(self._scope)
         again = copy.copy(self)
-        again._scope, again._plans, again._keep_raw = joined, OrderedDict(), False  # noqa: SLF001 - it is one of us
+        again._scope, again._resolver = joined, self._resolver.within(joined)  # noqa: SLF001 - it is one of us
+        again._plans, again._keep_raw = OrderedDict(), False  # noqa: SLF001
         return again
 
     async def execute(
@@ -293,14 +289,14 @@ class Engine:
                 result = await run_plan(plan, dispatcher, self._embed_fn, cache=self._cache, explain_rows=explain_rows)
                 return analyzed(result) if plan.explain == "analyze" else result
             case ShowPlan():
-                return await show_collections(plan, await self._listed(dispatcher), dispatcher)
+                return await show_collections(plan, await self._resolver.listed(dispatcher), dispatcher)
             case DescribePlan():
                 return await describe_collection(plan, dispatcher)
 
     async def _placed(self, statement: ast.Statement, plan: StatementPlan, dispatcher: Dispatcher) -> StatementPlan:
         if not isinstance(statement, ast.Query) or not isinstance(plan, QueryPlan):
             return await self._seen(statement, plan, dispatcher)
-        names, route = await dispatcher.off_loop(partial(self._chosen, statement, dispatcher))
+        names, route = await dispatcher.off_loop(partial(self._resolver.collections_of, statement, dispatcher))
         placed = place_plan(plan, names, route, dialect=self._dialect or LOCAL)
         self._scope.check_cost(placed)
         if self._dialect is None:
@@ -311,25 +307,13 @@ class Engine:
 
     async def _seen(self, statement: ast.Statement, plan: StatementPlan, dispatcher: Dispatcher) -> StatementPlan:
         """Return the plan of a SHOW or DESCRIBE for what its scope lets it see."""
-        if isinstance(statement, ast.Describe) and not self._scope.holds(str(statement.collection.name)):
-            known = await dispatcher.off_loop(self._known)
-            raise _no_match(statement.collection, known, statement.source_text)
+        if isinstance(statement, ast.Describe):
+            await self._resolver.require_inside(statement, dispatcher)
         if plan.view is None:
             return plan
-        names = [plan.collection] if isinstance(plan, DescribePlan) else await self._listed(dispatcher)
+        names = [plan.collection] if isinstance(plan, DescribePlan) else await self._resolver.listed(dispatcher)
         dialect = self._dialect or await self._detected(names, dispatcher)
         return dataclasses.replace(plan, view=place_view(plan.view, dialect))
-
-    async def _chosen(self, query: ast.Query, dispatcher: Dispatcher) -> tuple[list[str], str]:
-        """Return the collections of a statement and who chose them."""
-        if self._route is None:
-            return await self._from_sources(query, dispatcher), "FROM"
-        narrowed = self._scope.narrowed(query)
-        assert isinstance(narrowed, ast.Query)
-        routed = await self._routed(self._route, narrowed)
-        if routed is not None:
-            return routed, "the router"
-        return sorted(await self._listed(dispatcher)), "the router, which asks all"
 
     async def _detected(self, names: Sequence[str], dispatcher: Dispatcher) -> Dialect:
         """Return the dialect of the provider's Chroma; the first time, whichever of a few collections answers tells."""
@@ -338,31 +322,13 @@ class Engine:
             return known or LOCAL
         try:
             found = await dispatcher.off_loop(
-                partial(self._first_dialect, names[: min(_PROBED, self._concurrency)]), share=_PROBING
+                partial(first_dialect, self._provider, names[: min(_PROBED, self._concurrency)]), share=_PROBING
             )
         except ChromaSQLTimeoutError:
             found = None
         if found is not None:
             remember_dialect(self._provider, found)
         return found or LOCAL
-
-    async def _first_dialect(self, names: Sequence[str]) -> Dialect | None:
-        probes = [asyncio.ensure_future(self._dialect_of(name)) for name in names]
-        try:
-            for probe in asyncio.as_completed(probes):
-                found = await probe
-                if found is not None:
-                    return found
-            return None
-        finally:
-            await cancel_all(probes)
-
-    async def _dialect_of(self, name: str) -> Dialect | None:
-        try:
-            collection = self._provider.get_collection(name)
-            return await detect_dialect(await collection if inspect.isawaitable(collection) else collection)
-        except Exception:  # noqa: BLE001 - whatever is wrong with it, the statement will meet it and say so
-            return None
 
     def _dispatcher(
         self, plan: StatementPlan, statement: ast.Statement, settings: Settings, trace: Trace
@@ -371,9 +337,7 @@ class Engine:
             self._provider.get_collection,
             kept=getattr(self._provider, "kept_collection", None),
             forget=getattr(self._provider, "forget_collection", None),
-            missing=_NoSuchCollection(
-                statement, self._known, routed=self._route is not None, masks=self._scope.limits_collections
-            ),
+            missing=self._resolver.missing(statement),
             concurrency=self._concurrency,
             timeout=plan.timeout if isinstance(plan, QueryPlan) else settings.timeout,
             on_error=plan.on_error if isinstance(plan, QueryPlan) else settings.on_error,
@@ -384,80 +348,6 @@ class Engine:
             trace=trace,
             turns=self._limits.here(),
         )
-
-    # Names
-
-    async def _listed(self, dispatcher: Dispatcher, patterns: Sequence[str] = ("*",)) -> list[str]:
-        """Return the names that patterns may match; of several servers, those that can be listed."""
-        listings = getattr(self._provider, "listings", None)
-        if listings is None:
-            return await dispatcher.off_loop(self._names)
-        asked = {
-            server: names
-            for server, names in listings().items()
-            if _may_match(patterns, server) and self._scope.reaches(server)
-        }
-        return [name for name in await dispatcher.list_servers(asked) if self._scope.holds(name)]
-
-    async def _known(self) -> list[str]:
-        """Return the names that an error may mention: those that can be had."""
-        listings = getattr(self._provider, "listings", None)
-        if listings is None:
-            try:
-                return await self._names()
-            except ChromaSQLExecutionError:
-                return []
-        asked = [names() for server, names in listings().items() if self._scope.reaches(server)]
-        found = await asyncio.gather(*asked, return_exceptions=True)
-        return [name for names in found if isinstance(names, list) for name in names if self._scope.holds(name)]
-
-    async def _names(self) -> list[str]:
-        """Return the names of the collections inside the scope."""
-        try:
-            names = _checked_names(await retried(self._provider.list_collection_names, retries=self._settings.retries))
-            return [name for name in names if self._scope.holds(name)]
-        except ChromaSQLPlanningError:
-            raise
-        except Exception as error:
-            raise ChromaSQLExecutionError(
-                "the names of the collections cannot be listed",
-                failures=[Failure(None, type(error).__name__, describe_exception(error))],
-            ) from error
-
-    async def _routed(self, route: RouteFunction, query: ast.Query) -> list[str] | None:
-        """Return the names that the router chooses; one outside the scope is refused like one that is not there."""
-        try:
-            names = await _answer_of(route, query)
-        except ChromaSQLError as error:
-            if self._scope.hides:
-                # What a router says of the collections and values that it knows is not for every ear.
-                raise _outside() from error
-            raise error.located_in(query.source_text or "") from error.__cause__
-        if names is not None and not all(map(self._scope.holds, names)):
-            raise _outside()
-        return names
-
-    async def _from_sources(self, query: ast.Query, dispatcher: Dispatcher) -> list[str]:
-        """Return the collections that FROM names, in its order, patterns by name."""
-        patterns = [str(source.name) for source in (*query.sources, *query.excluded) if source.is_pattern]
-        known = sorted(await self._listed(dispatcher, patterns)) if patterns else []
-        left_out = {name for source in query.excluded for name in _matching(source, known)}
-        found: dict[str, None] = {}
-        for source in query.sources:
-            names = [name for name in _matching(source, known) if self._scope.holds(name)]
-            if not names:
-                dispatcher.require_lists(f"no collection that could be listed matches {source.name}")
-                known = known or await self._known()
-                raise _no_match(source, known, query.source_text)
-            found.update(dict.fromkeys(names))
-        left = [name for name in found if name not in left_out]
-        if not left:
-            raise ChromaSQLRoutingError(
-                f"EXCEPT leaves no collection of {', '.join(list(found)[:5])}",
-                source=query.source_text,
-                span=query.excluded[0].span,
-            )
-        return left
 
 
 def _only_vector(parsed: ast.Statement, bound: ast.Statement) -> tuple[float, ...] | None:
@@ -493,105 +383,10 @@ def _located(statement: ast.Statement) -> Iterator[None]:
         raise
 
 
-async def _answer_of(route: RouteFunction, query: ast.Query) -> list[str] | None:
-    try:
-        names: Any = route(query)
-        if inspect.isawaitable(names):
-            names = await names
-        return None if names is None else _checked_names(names)
-    except ChromaSQLError:
-        raise
-    except _NamesError as error:
-        raise ChromaSQLRoutingError(f"a router returns names or None, and this one returned {error}") from None
-    except Exception as error:
-        raise ChromaSQLRoutingError(f"the router failed: {describe_exception(error)}") from error
-
-
-class _NamesError(TypeError):
-    """What should be names of collections is something else."""
-
-
-def _checked_names(names: Any) -> list[str]:
-    """Return names of collections, each once; those of a set, which has no order, are sorted."""
-    if isinstance(names, str) or not isinstance(names, Sequence | set | frozenset):
-        raise _NamesError(f"a {type(names).__name__}, not a list of names")
-    wrong = next((name for name in names if not isinstance(name, str)), None)
-    if wrong is not None or None in names:
-        raise _NamesError(f"a list that holds {wrong!r}, which is no name")
-    return sorted(names) if isinstance(names, set | frozenset) else list(dict.fromkeys(names))
-
-
-class _NoSuchCollection:
-    """
-    Makes the error for a collection that does not exist.
-
-    A name after FROM ends the statement. One that a pattern stood for is gone since, and one that a router chose is the
-    router's affair: those fail like any collection, and where the scope ``masks`` what is outside, without the words of
-    the provider, which knows more.
-    """
-
-    def __init__(
-        self, statement: ast.Statement, known: Callable[[], Awaitable[list[str]]], *, routed: bool, masks: bool
-    ) -> None:
-        self._statement = statement
-        self._known = known
-        self._routed = routed
-        self._masks = masks
-
-    async def __call__(self, name: str) -> Exception | None:
-        match self._statement:
-            case ast.Query(sources=sources) if not self._routed:
-                source = next((each for each in sources if each.name == name), None)
-            case ast.Describe(source):
-                pass
-            case _:
-                source = None
-        if source is not None:
-            return _no_match(source, await self._known(), self._statement.source_text)
-        return LookupError(f"there is no collection {name}") if self._masks else None
-
-
-def _may_match(patterns: Sequence[str], server: str) -> bool:
-    """Whether a pattern may match a collection of a server; one that writes a server out needs no other."""
-    prefixes = [pattern.partition(".")[0] for pattern in patterns]
-    return any("*" in prefix or prefix == server for prefix in prefixes)
-
-
-def _matching(source: ast.Source, known: Sequence[str]) -> list[str]:
-    name = str(source.name)
-    if not source.is_pattern:
-        return [name]
-    matches = compile_like(name.replace("*", "%"))
-    return [each for each in known if matches(each)]
-
-
-def _outside() -> ChromaSQLRoutingError:
-    return ChromaSQLRoutingError("the router found no collection for this statement within its scope")
-
-
-_OPEN = Scope()
-
-
-def _joined(outer: Scope, inner: Scope) -> Scope:
-    """Return a scope in which both hold."""
-    if outer is _OPEN:
-        return inner
-    return dataclasses.replace(inner, within=outer if inner.within is None else _joined(outer, inner.within))
-
-
-def _checked_scope(scope: Scope | None, *, optional: bool = True) -> Scope:
+def _checked_scope(scope: Scope) -> Scope:
     """Return the scope, having made sure that its predicate can be planned."""
-    if scope is None and optional:
-        return _OPEN
     if not isinstance(scope, Scope):
         raise ChromaSQLPlanningError(f"scope takes a Scope, not a {type(scope).__name__}")
-    plan_bound(ast.ShowCollections(), scope=scope)
+    if scope is not OPEN:
+        plan_bound(ast.ShowCollections(), scope=scope)
     return scope
-
-
-def _no_match(source: ast.Source, known: Sequence[str], text: str | None) -> ChromaSQLRoutingError:
-    name = str(source.name)
-    near = near_names(name.replace("*", ""), known)
-    message = f"no collection matches {name}" if source.is_pattern else f"there is no collection {name}"
-    some = f"; there are {', '.join(sorted(known)[:5])}" if known else "; there is none at all"
-    return ChromaSQLRoutingError(message + (near or some), source=text, span=source.span)

@@ -22,7 +22,7 @@ from chromasql.errors import ChromaSQLError, ChromaSQLPlanningError
 from chromasql.parser import parse
 from chromasql.plan import Column, QueryPlan
 
-__all__ = ["Scope"]
+__all__ = ["OPEN", "Scope"]
 
 _ALWAYS_SEEN = ("_collection", "distance", "score")
 # No field can be qualified by the name of this collection.
@@ -150,6 +150,12 @@ class Scope:
         outer = None if self.within is None else self.within.most(name)
         return min((each for each in (getattr(self, name), outer) if each is not None), default=None)
 
+    def inside(self, outer: Scope) -> Scope:
+        """Return a scope in which both hold."""
+        if outer is OPEN:
+            return self
+        return dataclasses.replace(self, within=outer if self.within is None else self.within.inside(outer))
+
     def narrowed(self, statement: ast.Statement) -> ast.Statement:
         """Return a statement with the predicate beside its WHERE, as a router is to see it."""
         if self.predicate is None or not isinstance(statement, ast.Query):
@@ -174,6 +180,10 @@ class Scope:
                 f"{count} collections x {candidates} candidates are {count * candidates:,}, and at most {most:,} are "
                 "allowed here; name fewer collections, or lower LIMIT and limit ="
             )
+
+
+OPEN = Scope()
+"""The scope that everything is in."""
 
 
 def _names(what: str, value: Any) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ from chromasql.planner.ranking import RankingPlanner, count_of, number_of, trans
 from chromasql.planner.searching import plan_search
 from chromasql.planner.settings import Settings, with_options
 from chromasql.rerank import known_strategies, strategy_named
-from chromasql.scope import Scope
+from chromasql.scope import OPEN, Scope
 
 __all__ = ["build_plan", "place_plan", "place_view", "plan_bound", "plan_statement", "with_vector"]
 
@@ -67,7 +67,7 @@ def plan_statement(
 
 def plan_bound(bound: ast.Statement, *, settings: Settings | None = None, scope: Scope | None = None) -> StatementPlan:
     """Plan a statement that has no parameters, or none any more, within a scope."""
-    scope = scope or Scope()
+    scope = scope or OPEN
     view = _view_of(scope)
     try:
         match bound:
