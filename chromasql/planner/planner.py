@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from chromasql import ast
-from chromasql._source import Span
 from chromasql.analysis import bind_parameters
 from chromasql.errors import ChromaSQLError, ChromaSQLPlanningError, near_names
 from chromasql.plan import (
@@ -34,7 +33,6 @@ from chromasql.plan import (
     StatementPlan,
     Test,
     VectorQuery,
-    View,
 )
 from chromasql.planner.aggregation import AggregationPlanner, aggregates, plan_keep
 from chromasql.planner.conditions import ConditionBuilder, all_of, literal
@@ -42,12 +40,13 @@ from chromasql.planner.dialect import DISTRIBUTED, LOCAL, Dialect
 from chromasql.planner.fetching import plan_fetch
 from chromasql.planner.pushdown import finds_few, push_down
 from chromasql.planner.ranking import RankingPlanner, count_of, number_of, translated_leaf
+from chromasql.planner.scoping import Scoping, place_view
 from chromasql.planner.searching import plan_search
 from chromasql.planner.settings import Settings, with_options
 from chromasql.rerank import known_strategies, strategy_named
 from chromasql.scope import OPEN, Scope
 
-__all__ = ["build_plan", "place_plan", "place_view", "plan_bound", "plan_statement", "with_vector"]
+__all__ = ["build_plan", "place_plan", "plan_bound", "plan_statement", "with_vector"]
 
 _DEFAULT_POOL = 100
 _DEFAULT_RERANKED = 50
@@ -67,16 +66,15 @@ def plan_statement(
 
 def plan_bound(bound: ast.Statement, *, settings: Settings | None = None, scope: Scope | None = None) -> StatementPlan:
     """Plan a statement that has no parameters, or none any more, within a scope."""
-    scope = scope or OPEN
-    view = _view_of(scope)
+    scoping = Scoping(scope or OPEN)
     try:
         match bound:
             case ast.Query():
-                return _QueryPlanner(bound, settings or Settings(), scope, view).plan()
+                return _QueryPlanner(bound, settings or Settings(), scoping).plan()
             case ast.ShowCollections():
-                return _plan_show(bound, scope, view)
+                return _plan_show(bound, scoping)
             case ast.Describe(source):
-                return DescribePlan(_text(bound), str(source.name), view=view)
+                return DescribePlan(_text(bound), str(source.name), view=scoping.view)
             case _:
                 assert_never(bound)
     except ChromaSQLError as error:
@@ -128,30 +126,6 @@ def place_plan(
     return dataclasses.replace(plan, search=plan_search(plan)) if dialect == DISTRIBUTED else plan
 
 
-def place_view(view: View, dialect: Dialect) -> View:
-    """Return a view for the kind of Chroma that is asked."""
-    return dataclasses.replace(view, filter=push_down(view.condition, dialect), page=dialect.page)
-
-
-def _view_of(scope: Scope) -> View | None:
-    """Return what a scope lets a statement see of a collection, or None where that is all of it."""
-    if scope.predicate is None:
-        return None if scope.keys is None else View(keys=scope.keys)
-    builder = ConditionBuilder(_named_by_scope, lambda _: None)
-    condition = builder.build(scope.predicate)
-    return View(condition, push_down(condition), scope.keys)
-
-
-def _named_by_scope(operand: ast.Operand) -> Column:
-    """Return the column that the predicate of a scope tests; no field is closed to it."""
-    if isinstance(operand, ast.Aggregate) or operand.root in ("distance", "score", "embedding"):
-        raise ChromaSQLPlanningError(f"where of a Scope cannot test {operand.name}")
-    column = Column(operand.root, operand.key)
-    if column == Column("metadata"):
-        raise ChromaSQLPlanningError("where of a Scope cannot test metadata as a whole; name a key: metadata.key")
-    return column
-
-
 def _translated(plan: QueryPlan, dialect: Dialect) -> QueryPlan:
     """Return the plan for another kind of Chroma."""
     filter_ = push_down(plan.condition, dialect)
@@ -191,32 +165,30 @@ def _text(statement: ast.Statement) -> str:
     return " ".join((statement.source_text or "").split())
 
 
-def _plan_show(show: ast.ShowCollections, scope: Scope, view: View | None) -> ShowPlan:
+def _plan_show(show: ast.ShowCollections, scoping: Scoping) -> ShowPlan:
     pattern = None if show.like is None else literal(show.like)
     if show.like is not None and not isinstance(pattern, str):
         raise ChromaSQLPlanningError("LIKE takes a string", span=show.like.span)
-    limit, most = count_of(show.limit, "LIMIT", least=0), scope.most("max_limit")
-    if show.limit is not None and limit is not None and most is not None and limit > most:
-        raise ChromaSQLPlanningError(f"LIMIT is at most {most} here; read further by OFFSET", span=show.limit.span)
+    warnings: list[PlanWarning] = []
+    span = None if show.limit is None else show.limit.span
+    limit = scoping.limit_names(count_of(show.limit, "LIMIT", least=0), span, warnings.append)
     return ShowPlan(
         _text(show),
         like=pattern if isinstance(pattern, str) else None,
-        limit=most if limit is None else limit,
-        warnings=() if limit is not None or most is None else (_limited(most),),
+        limit=limit,
+        warnings=tuple(warnings),
         offset=count_of(show.offset, "OFFSET", least=0) or 0,
-        view=view,
+        view=scoping.view,
     )
 
 
 class _QueryPlanner:
-    """Plans one SELECT within a scope, of which ``view`` is the part that concerns records."""
+    """Plans one SELECT within a scope."""
 
-    def __init__(self, query: ast.Query, settings: Settings, scope: Scope, view: View | None) -> None:
+    def __init__(self, query: ast.Query, settings: Settings, scoping: Scoping) -> None:
         self._query = query
         self._settings = settings
-        self._scope = scope
-        self._view = view
-        self._keys = None if view is None else view.keys
+        self._scoping = scoping
         self._warnings: dict[PlanWarning, None] = {}
         self._ranked = query.embedding is not None or query.rank is not None
         self._aliases = {
@@ -232,11 +204,11 @@ class _QueryPlanner:
         """Return the plan, as if for one collection."""
         query = self._query
         self._refuse_what_needs_a_ranking()
-        options = self._options()
+        options = self._scoping.options(with_options(self._settings, query.options), query.options)
         condition = self._condition()
         filter_ = push_down(condition)
         rerank = self._rerank()
-        rankings = self._scoped_rankings(self._rankings(condition, rerank))
+        rankings = self._rankings(condition, rerank)
         outputs = self._outputs()
         order = self._order(query.order_by)
         plan = QueryPlan(
@@ -254,9 +226,16 @@ class _QueryPlanner:
             aggregation=self._aggregation(),
             distinct=query.projection.distinct and query.group_by is not None,
             order=order,
-            limit=self._scoped_limit(rankings, fused=options["merge"] == "rrf"),
+            limit=self._scoping.limit_rows(
+                query,
+                self._limit,
+                rankings,
+                self._warn,
+                fused=options["merge"] == "rrf",
+                one_row=self._groups is not None and not self._groups.keys,
+            ),
             offset=self._offset,
-            view=self._view,
+            view=self._scoping.view,
             explain=None if query.explain is None else query.explain.lower(),
             **options,
         )
@@ -287,66 +266,6 @@ class _QueryPlanner:
                 "SIMILARITY needs a ranking; add RANK BY KNN(..) or USING EMBEDDING (..)", span=query.span
             )
 
-    def _options(self) -> dict[str, Any]:
-        values = with_options(self._settings, self._query.options)
-        for name, limit in (("timeout", "max_timeout"), ("per_collection", "max_candidates")):
-            most = self._scope.most(limit)
-            if most is not None and values[name] is not None and values[name] > most:
-                written = next((option for option in self._query.options if option.name == name), None)
-                if written is not None:
-                    raise ChromaSQLPlanningError(f"{name} is at most {most:g} here", span=written.span)
-                values[name] = most
-        return values
-
-    # Scope
-
-    def _scoped_limit(self, rankings: Sequence[Ranking], *, fused: bool) -> int | None:
-        """Return the number of rows that each list may have: what LIMIT says, or the most where it says nothing."""
-        most = self._scope.most("max_limit")
-        if most is None:
-            return self._limit
-        lists = 1 if fused else max(1, len(rankings))
-        each = most // lists
-        if self._limit is not None:
-            if self._limit > each:
-                assert self._query.limit is not None
-                queries = f" for {lists} queries" if lists > 1 else ""
-                raise ChromaSQLPlanningError(
-                    f"LIMIT is at most {each} here{queries}; read further by OFFSET", span=self._query.limit.span
-                )
-            return self._limit
-        one_row = self._groups is not None and not self._groups.keys
-        found = max((sum(leaf.limit for leaf in ranking.leaves) for ranking in rankings), default=most + 1)
-        if not one_row and found > each:
-            self._warn(_limited(each))
-        return int(each)
-
-    def _scoped_rankings(self, rankings: tuple[Ranking, ...]) -> tuple[Ranking, ...]:
-        most = self._scope.most("max_candidates")
-        wanted = max((leaf.limit for ranking in rankings for leaf in ranking.leaves), default=0)
-        if most is not None and wanted > most:
-            node = self._query.topk or self._query.rank or self._query.embedding or self._query
-            raise ChromaSQLPlanningError(
-                f"{wanted} candidates are more than the {most} that are allowed here; "
-                "lower limit =, TOPK or LIMIT + OFFSET",
-                span=node.span,
-            )
-        return rankings
-
-    def _default(self, candidates: int) -> int:
-        """Return a number of candidates that the statement leaves open, or fewer where the scope says so."""
-        most = self._scope.most("max_candidates")
-        return candidates if most is None else min(candidates, int(most))
-
-    def _permitted(self, column: Column, span: Span) -> Column:
-        if not self._scope.permits(column):
-            raise ChromaSQLPlanningError(
-                f"{column.key or column.part} is no field that a statement may name here; the fields are "
-                f"{self._scope.shown_fields}",
-                span=span,
-            )
-        return column
-
     # Ranking
 
     def _rankings(self, condition: Condition, rerank: RerankPlan | None) -> tuple[Ranking, ...]:
@@ -358,15 +277,19 @@ class _QueryPlanner:
             if topk is not None:
                 return topk
             least = rerank.candidates if rerank is not None else 1
-            pool = self._default(_DEFAULT_POOL)
+            pool = self._scoping.candidates(_DEFAULT_POOL)
             if whole and query.group_by is None and self._groups is None:
                 return max(reaches or pool, least)
             return max(pool, reaches or 0, least)
 
         planner = RankingPlanner(condition, pool_of, self._column)
+        rankings: tuple[Ranking, ...] = ()
         if query.embedding is not None:
-            return planner.plan_embedding(query.embedding)
-        return () if query.rank is None else (planner.plan_rank(query.rank),)
+            rankings = planner.plan_embedding(query.embedding)
+        elif query.rank is not None:
+            rankings = (planner.plan_rank(query.rank),)
+        self._scoping.check_rankings(rankings, query)
+        return rankings
 
     def _rerank(self) -> RerankPlan | None:
         node = self._query.rerank
@@ -381,7 +304,7 @@ class _QueryPlanner:
             raise ChromaSQLPlanningError("RERANK BY orders records, and this statement returns groups", span=node.span)
         for part in strategy.parts:
             if part != "embedding":
-                self._permitted(Column(part), node.span)
+                self._scoping.permitted(Column(part), node.span)
         arguments: dict[str, Any] = {}
         for argument in node.arguments:
             if strategy.arguments is not None and argument.name not in (*strategy.arguments, "candidates"):
@@ -390,14 +313,12 @@ class _QueryPlanner:
                     f"{node.strategy} has no argument {argument.name}; it takes {names}", span=argument.span
                 )
             arguments[argument.name] = _argument(argument)
-        candidates = arguments.pop("candidates", self._default(max(_DEFAULT_RERANKED, 4 * (self._limit or 0))))
+        candidates = arguments.pop(
+            "candidates", self._scoping.candidates(max(_DEFAULT_RERANKED, 4 * (self._limit or 0)))
+        )
         if type(candidates) is not int or candidates < 1:
             raise ChromaSQLPlanningError("candidates takes a whole number of at least 1", span=node.span)
-        if candidates > self._default(candidates):
-            raise ChromaSQLPlanningError(
-                f"{candidates} candidates are more than the {self._default(candidates)} that are allowed here",
-                span=node.span,
-            )
+        self._scoping.check_reranked(candidates, node.span)
         problem = strategy.check(arguments)
         if problem is not None:
             raise ChromaSQLPlanningError(problem, span=node.span)
@@ -424,8 +345,8 @@ class _QueryPlanner:
 
     def _star(self, star: ast.Star) -> list[Output]:
         columns = ["id", "document", "metadata", *(["distance"] if self._ranked else [])]
-        keys = self._keys
-        names = [name for name in columns if self._scope.permits(Column(name)) or (name == "metadata" and keys)]
+        keys = self._scoping.keys
+        names = [name for name in columns if self._scoping.permits(Column(name)) or (name == "metadata" and keys)]
         without: list[str] = []
         for field in star.excluded:
             column = self._named(field)
@@ -441,8 +362,8 @@ class _QueryPlanner:
         ]
 
     def _output(self, item: ast.ProjectionItem) -> Output:
-        if self._groups is None and self._keys and _is_whole(item.operand):
-            return Output(item.name, Column("metadata"), only=self._keys)
+        if self._groups is None and self._scoping.keys and _is_whole(item.operand):
+            return Output(item.name, Column("metadata"), only=self._scoping.keys)
         return Output(item.name, self._shown(item.operand))
 
     def _shown(self, operand: ast.Operand) -> Column:
@@ -450,7 +371,7 @@ class _QueryPlanner:
 
     def _column(self, operand: ast.Operand) -> Column:
         """Return the column of the records that a field means, which the statement may read."""
-        return self._permitted(self._named(operand), operand.span)
+        return self._scoping.permitted(self._named(operand), operand.span)
 
     def _named(self, operand: ast.Operand) -> Column:
         if isinstance(operand, ast.Aggregate):
@@ -486,7 +407,7 @@ class _QueryPlanner:
         builder = ConditionBuilder(self._tested, self._warn)
         predicates = (self._query.where, self._query.where_document)
         parts = [builder.build(predicate) for predicate in predicates if predicate is not None]
-        return all_of([*(() if self._view is None else (self._view.condition,)), *parts])
+        return all_of([*(() if self._scoping.view is None else (self._scoping.view.condition,)), *parts])
 
     def _tested(self, operand: ast.Operand) -> Column:
         if isinstance(operand, ast.Aggregate):
@@ -502,7 +423,7 @@ class _QueryPlanner:
                 f"WHERE cannot test {operand.root} as a whole; name a key: metadata.key", span=operand.span
             )
         self._check_path(operand)
-        return self._permitted(Column(operand.root, operand.key), operand.span)
+        return self._scoping.permitted(Column(operand.root, operand.key), operand.span)
 
     # Groups
 
@@ -537,10 +458,6 @@ class _QueryPlanner:
             nulls_first = descending if item.nulls is None else item.nulls == "FIRST"
             keys.append(OrderKey(column, descending, nulls_first))
         return tuple(keys)
-
-
-def _limited(most: int) -> PlanWarning:
-    return PlanWarning("limited", f"without LIMIT the answer ends after row {most}")
 
 
 def _is_whole(operand: ast.Operand) -> bool:

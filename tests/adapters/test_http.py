@@ -24,6 +24,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromasql.adapters import http
+from chromasql.adapters._http_address import parse_address
+from chromasql.adapters._http_answers import find_misfit
 from chromasql.adapters.http import (
     HttpCollection,
     HttpConnectionError,
@@ -998,7 +1000,7 @@ def test_bad_address(url, problem):
 )
 def test_address(url, origin, base):
     """An address is named with its port even where it is left out, and has no trailing slash, version or password."""
-    address = http._parse_address(url)
+    address = parse_address(url)
 
     assert (address.origin, address.base) == (origin, base)
 
@@ -1103,7 +1105,7 @@ def test_law_aligned_lists_pass(answer):
     """Ids and columns of one length, holding what they should, have nothing wrong with them."""
     ids, columns = answer
 
-    assert http._find_misfit(ids, columns) is None
+    assert find_misfit(ids, columns) is None
 
 
 @given(rows().filter(lambda answer: answer[1]), st.data())
@@ -1122,7 +1124,7 @@ def test_law_one_cell_decides(answer, data):
         case _:
             changed = [*column[:place], True, *column[place + 1 :]]
 
-    problem = http._find_misfit(ids, columns | {name: changed})
+    problem = find_misfit(ids, columns | {name: changed})
 
     assert problem is not None
     assert name.rstrip("s") in problem
@@ -1133,7 +1135,7 @@ def test_law_one_cell_decides(answer, data):
     st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.none())),
 )
 def test_law_no_json_gets_through_unchecked(key, body):
-    """Whatever object a server answers, `_find_misfit` judges it without failing itself."""
-    verdict = http._find_misfit(body.get("ids", body), {"documents": body.get(key), "distances": body.get(key)})
+    """Whatever object a server answers, `find_misfit` judges it without failing itself."""
+    verdict = find_misfit(body.get("ids", body), {"documents": body.get(key), "distances": body.get(key)})
 
     assert verdict is None or isinstance(verdict, str)

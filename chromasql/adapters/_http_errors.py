@@ -1,0 +1,51 @@
+"""What goes wrong between us and a server that is asked over HTTP; `chromasql.adapters.http` names these errors."""
+
+from __future__ import annotations
+
+from chromasql.errors import ChromaSQLError
+
+__all__ = ["HttpConnectionError", "HttpError", "HttpNotFoundError", "HttpResponseError"]
+
+
+class HttpError(ChromaSQLError):
+    """
+    The server answered, and refused.
+
+    ``status`` is HTTP's. ``kind`` is Chroma's own word for it, such as "InvalidArgumentError", or None where
+    something else answered. ``retry_after`` is the number of seconds the server asks to wait, or None.
+    """
+
+    def __init__(self, message: str, *, status: int, kind: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.retry_after = retry_after
+
+
+class HttpNotFoundError(HttpError, LookupError):
+    """The collection does not exist, or no longer under the id that its handle holds."""
+
+
+class HttpConnectionError(ChromaSQLError, ConnectionError):
+    """
+    The server was not reached, hung up, or did not answer in time.
+
+    ``may_pass`` tells whether the same request may succeed when it is sent again, as it may where the connection was
+    refused or reset.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
+
+
+class HttpResponseError(ChromaSQLError):
+    """
+    What came back is cut short, is not JSON, or has lists that do not line up.
+
+    ``may_pass`` tells whether the same request may succeed when it is sent again, as it may where the answer was cut.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
