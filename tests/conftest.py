@@ -21,6 +21,8 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
+from chromasql import rerank
+
 settings.register_profile("ci", max_examples=100, deadline=None)
 settings.register_profile("nightly", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -208,6 +210,14 @@ def no_async_pool_is_left() -> Iterator[None]:
         pools.clear()
         gc.collect()
     pytest.fail("an AsyncHttpClient was not closed in its loop; open it with the fixture open_async_client")
+
+
+@pytest.fixture(autouse=True)
+def rerankers(monkeypatch: pytest.MonkeyPatch) -> dict[str, rerank.Strategy]:
+    """Give the strategies of RERANK BY, and forget those that the test registers."""
+    strategies = dict(rerank._registry)
+    monkeypatch.setattr(rerank, "_registry", strategies)
+    return strategies
 
 
 def _async_pools() -> dict[int, Any]:
