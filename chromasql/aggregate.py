@@ -1,8 +1,8 @@
 """
 GROUP BY: the first rows of each group, and COUNT, SUM, AVG, MIN, MAX. Pure functions that hold one entry per group.
 
-Values that are equal in SQL make one group: 1 and 1.0 do, TRUE and 1 do not. Sums are exact until the end, so they
-do not depend on the order of the rows, nor on how they are spread.
+Values that are equal in SQL make one group: 1 and 1.0 do, TRUE and 1 do not. Of 1 and 1.0 the whole number counts and
+is shown, and sums are exact until the end, so nothing depends on the order of the rows, nor on how they are spread.
 """
 
 from __future__ import annotations
@@ -74,9 +74,7 @@ class Groups:
             tuple(map(group_key, keys)), (keys, [_Entry() for _ in self._aggregation.calls])
         )
         for at, key in enumerate(keys):
-            # Of 1 and 1.0 the whole number is shown, whichever came first.
-            if isinstance(key, int) and isinstance(found[0][at], float):
-                found[0][at] = key
+            found[0][at] = _whole(found[0][at], key)
         return found[1]
 
     def add(self, rows: Iterable[Row]) -> None:
@@ -119,6 +117,13 @@ def _last_if_null(value: Any) -> tuple[bool, Any]:
     return (True, ()) if value is None else (False, sort_key(value))
 
 
+def _whole(known: Any, value: Any) -> Any:
+    """Return which of two equal values stands for both: 1 rather than 1.0, in arrays, too."""
+    if isinstance(known, list):
+        return list(map(_whole, known, value))
+    return value if isinstance(value, int) else known
+
+
 def _count_in(call: AggregateCall, entry: _Entry, value: Any) -> None:
     if call.column is None:
         entry.count += 1
@@ -126,7 +131,7 @@ def _count_in(call: AggregateCall, entry: _Entry, value: Any) -> None:
     if value is None or (call.function in ("SUM", "AVG") and kind_of(value) != "number"):
         return
     if call.distinct:
-        entry.distinct.setdefault(group_key(value), value)
+        _keep_distinct(entry, group_key(value), value)
         return
     entry.count += 1
     match call.function:
@@ -137,10 +142,15 @@ def _count_in(call: AggregateCall, entry: _Entry, value: Any) -> None:
             entry.most = _first(entry.most, value, least=False)
 
 
+def _keep_distinct(entry: _Entry, key: Hashable, value: Any) -> None:
+    entry.distinct[key] = _whole(entry.distinct.get(key, value), value)
+
+
 def _merge(call: AggregateCall, mine: _Entry, theirs: _Entry) -> None:
     mine.count += theirs.count
     mine.total = _plus(mine.total, theirs.total)
-    mine.distinct = {**theirs.distinct, **mine.distinct}
+    for key, value in theirs.distinct.items():
+        _keep_distinct(mine, key, value)
     if call.function in ("MIN", "MAX") and theirs.count:
         mine.least = _first(mine.least, theirs.least, least=True)
         mine.most = _first(mine.most, theirs.most, least=False)
@@ -159,7 +169,7 @@ def _first(known: Any, value: Any, *, least: bool) -> Any:
         return value
     a, b = sort_key(known), sort_key(value)
     if a == b:
-        return value if isinstance(value, int) and isinstance(known, float) else known
+        return _whole(known, value)
     return value if (b < a) is least else known
 
 

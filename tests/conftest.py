@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import shutil
 import socket
@@ -9,13 +11,17 @@ import ssl
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from hypothesis import settings
+
+from chromasql import rerank
 
 settings.register_profile("ci", max_examples=100, deadline=None)
 settings.register_profile("nightly", max_examples=5_000, deadline=None)
@@ -175,6 +181,49 @@ def unique_name() -> Callable[..., str]:
         return f"{stem}-{uuid4().hex[:12]}"
 
     return name
+
+
+@pytest.fixture
+async def open_async_client() -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """
+    Give chromadb's `AsyncHttpClient`, to be awaited in the loop of the test, and close its connections at the end.
+
+    chromadb keeps one pool of connections per loop for all of its async clients, and only that loop can close it.
+    """
+    import chromadb
+
+    yield chromadb.AsyncHttpClient
+    pool = _async_pools().pop(hash(asyncio.get_running_loop()), None)
+    if pool is not None:
+        await pool.aclose()
+
+
+@pytest.fixture(autouse=True)
+def no_async_pool_is_left() -> Iterator[None]:
+    """Fail the test that leaves connections of a loop that ends with it; a later test would fall over them."""
+    yield
+    pools = _async_pools()
+    if not pools:
+        return
+    # Their sockets go now, so that the warnings about them fail no other test.
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        pools.clear()
+        gc.collect()
+    pytest.fail("an AsyncHttpClient was not closed in its loop; open it with the fixture open_async_client")
+
+
+@pytest.fixture(autouse=True)
+def rerankers(monkeypatch: pytest.MonkeyPatch) -> dict[str, rerank.Strategy]:
+    """Give the strategies of RERANK BY, and forget those that the test registers."""
+    strategies = dict(rerank._registry)
+    monkeypatch.setattr(rerank, "_registry", strategies)
+    return strategies
+
+
+def _async_pools() -> dict[int, Any]:
+    """Return chromadb's pools by the hash of their loop, without loading chromadb where nothing did."""
+    module = sys.modules.get("chromadb.api.async_fastapi")
+    return {} if module is None else module.AsyncFastAPI._clients
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

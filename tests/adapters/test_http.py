@@ -71,12 +71,10 @@ def filled(chroma_server) -> SimpleNamespace:
     return SimpleNamespace(name=name, id=str(collection.id), vectors=vectors, client=client)
 
 
-@asynccontextmanager
-async def async_client(server) -> AsyncIterator[Any]:
-    """Chromadb's own asynchronous client, with its connections closed at the end."""
-    client = await chromadb.AsyncHttpClient(host=server.host, port=server.port)
-    yield client
-    await client._server._cleanup()
+@pytest.fixture
+async def async_client(chroma_server, open_async_client) -> Any:
+    """Chromadb's own asynchronous client."""
+    return await open_async_client(chroma_server.host, chroma_server.port)
 
 
 def plain(answer: Any, columns: tuple[str, ...]) -> dict[str, Any]:
@@ -105,11 +103,11 @@ INCLUDES = [subset for size in range(5) for subset in itertools.combinations(COL
 
 
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
-async def test_get_equals_chromadb(chroma_server, filled, filters):
+async def test_get_equals_chromadb(chroma_server, async_client, filled, filters):
     """`get` gives what chromadb's AsyncHttpClient gives, for each filter, include and page."""
     pages = [{}, {"limit": 3}, {"limit": 3, "offset": 2}, {"limit": 0}]
-    async with async_client(chroma_server) as client, HttpProvider(chroma_server.url) as provider:
-        theirs = await client.get_collection(filled.name, embedding_function=None)
+    async with HttpProvider(chroma_server.url) as provider:
+        theirs = await async_client.get_collection(filled.name, embedding_function=None)
         ours = await provider.get_collection(filled.name)
 
         for include, page in itertools.product(INCLUDES, pages):
@@ -120,10 +118,10 @@ async def test_get_equals_chromadb(chroma_server, filled, filters):
 
 
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
-async def test_query_equals_chromadb(chroma_server, filled, filters):
+async def test_query_equals_chromadb(chroma_server, async_client, filled, filters):
     """`query` gives what chromadb's AsyncHttpClient gives, for one vector and for two, whatever is included."""
-    async with async_client(chroma_server) as client, HttpProvider(chroma_server.url) as provider:
-        theirs = await client.get_collection(filled.name, embedding_function=None)
+    async with HttpProvider(chroma_server.url) as provider:
+        theirs = await async_client.get_collection(filled.name, embedding_function=None)
         ours = await provider.get_collection(filled.name)
 
         for include, vectors in itertools.product(INCLUDES, (filled.vectors[:1], filled.vectors[:2])):
@@ -134,10 +132,10 @@ async def test_query_equals_chromadb(chroma_server, filled, filters):
             assert plain(await ours.query(**asked), columns) == expected
 
 
-async def test_defaults_equal_chromadb(chroma_server, filled):
+async def test_defaults_equal_chromadb(chroma_server, async_client, filled):
     """Without arguments the columns are those that chromadb's client asks for by default, `count` included."""
-    async with async_client(chroma_server) as client, HttpProvider(chroma_server.url) as provider:
-        theirs = await client.get_collection(filled.name, embedding_function=None)
+    async with HttpProvider(chroma_server.url) as provider:
+        theirs = await async_client.get_collection(filled.name, embedding_function=None)
         ours = await provider.get_collection(filled.name)
         columns = ("documents", "metadatas", "distances")
 

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import chromadb
 import pytest
-from chromadb.api.async_fastapi import AsyncFastAPI
 from chromadb.errors import NotFoundError
 
 from chromasql.adapters.idxr import AsyncMultiCollectionAdapter
@@ -19,15 +17,8 @@ from chromasql.protocols import AsyncCollectionProvider
 from chromasql.testing import check_provider
 
 idxr = pytest.importorskip("idxr.vectorize_lib.query_client")
-
-
-@pytest.fixture(autouse=True)
-async def pool_of_this_loop() -> AsyncIterator[None]:
-    """Close what idxr leaves open: chromadb keeps its pools by loop, and closing one of a closed loop fails."""
-    yield
-    pool = AsyncFastAPI._clients.pop(hash(asyncio.get_running_loop()), None)
-    if pool is not None:
-        await pool.aclose()
+# idxr opens an AsyncHttpClient by itself, and leaves its connections open.
+pytestmark = pytest.mark.usefixtures("open_async_client")
 
 
 @pytest.fixture

@@ -348,20 +348,15 @@ def test_tls_is_verified() -> None:
     assert servers._providers["eu"]._server.ssl is True
 
 
-async def test_shared_headers_are_warned_of(chroma_server: Any) -> None:
+async def test_shared_headers_are_warned_of(chroma_server: Any, open_async_client: Any) -> None:
     """Two AsyncHttpClients with different headers in one provider are warned of, without their values."""
-    at = {"host": chroma_server.host, "port": chroma_server.port}
-    one = await chromadb.AsyncHttpClient(**at, headers={"X-Chroma-Token": "first"})
-    # chromadb keeps one system for an address, so the other is reached by another name.
-    two = await chromadb.AsyncHttpClient(
-        host="localhost", port=chroma_server.port, headers={"X-Chroma-Token": "second"}
-    )
-    try:
-        with pytest.warns(UserWarning, match="the headers of the first to both") as caught:
-            ServersProvider({"one": one, "two": SimpleAsyncClientAdapter(two)})
-        assert not any(value in str(each.message) for each in caught for value in ("X-Chroma-Token", "second"))
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            ServersProvider({"one": one, "other": chroma_server.url})
-    finally:
-        await one._server._cleanup()
+    one, two = [
+        await open_async_client(chroma_server.host, chroma_server.port, headers={"X-Chroma-Token": token})
+        for token in ("first", "second")
+    ]
+    with pytest.warns(UserWarning, match="the headers of the first to both") as caught:
+        ServersProvider({"one": one, "two": SimpleAsyncClientAdapter(two)})
+    assert not any(value in str(each.message) for each in caught for value in ("X-Chroma-Token", "second"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ServersProvider({"one": one, "other": chroma_server.url})

@@ -104,9 +104,9 @@ def test_blocking_clients(client: Any, chroma_server: Any, unique_name: Any) -> 
         assert given.count_collections() > 0
 
 
-async def test_async_client(chroma_server: Any, unique_name: Any) -> None:
+async def test_async_client(chroma_server: Any, open_async_client: Any, unique_name: Any) -> None:
     """The async client of chromadb is taken as it is, and stays open."""
-    given = await chromadb.AsyncHttpClient(chroma_server.host, chroma_server.port)
+    given = await open_async_client(chroma_server.host, chroma_server.port)
     name = unique_name()
     collection = await given.create_collection(name, embedding_function=None)
     await collection.add(ids=["1", "2"], embeddings=[[0.0, 1.0], [1.0, 0.0]])
@@ -114,7 +114,6 @@ async def test_async_client(chroma_server: Any, unique_name: Any) -> None:
     async with connect_async(given) as database:
         assert (await database.execute(sql)).rows == [{"id": "1"}]
     assert await collection.count() == 2
-    await given._server._cleanup()
 
 
 async def test_provider() -> None:

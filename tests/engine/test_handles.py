@@ -376,20 +376,19 @@ async def test_vector_length_is_checked(client: Any) -> None:
     assert not spy.sent("get", "query", "count")
 
 
-async def test_payloads_of_the_search_api(chroma_server: Any, unique_name: Any) -> None:
+async def test_payloads_of_the_search_api(chroma_server: Any, open_async_client: Any, unique_name: Any) -> None:
     """Plain payloads reach chromadb's collections as its own objects: a single node reads them, and has no search."""
     payload = {"filter": {"n": 1}, "rank": None, "group_by": {}, "limit": {"limit": 5}, "select": {"keys": ["#score"]}}
     blocking = chromadb.HttpClient(chroma_server.host, chroma_server.port)
     name = unique_name()
     fill(blocking, name, 1)
-    client = await chromadb.AsyncHttpClient(chroma_server.host, chroma_server.port)
+    client = await open_async_client(chroma_server.host, chroma_server.port)
     for collection in (blocking.get_collection(name), await client.get_collection(name)):
         handle = Handle(name, 0)
         handle.opened(collection)
         for level in ({}, {"read_level": "index_only"}):
             with pytest.raises(ChromaError, match=r"[Nn]ot implemented"):
                 await handle.collection.search(searches=[payload], **level)
-    await client._server._cleanup()
 
 
 async def test_payloads_of_other_collections() -> None:

@@ -294,13 +294,13 @@ def restarted(start_chroma_server: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["aiohttp", "async", "blocking"])
-async def test_a_server_that_was_killed(restarted: Any, kind: str) -> None:
+async def test_a_server_that_was_killed(restarted: Any, open_async_client: Any, kind: str) -> None:
     """After a server was killed and started again the next statement works, with the same client and handles."""
     server = restarted
     if kind == "aiohttp":
         source: Any = HttpProvider(server.url)
     elif kind == "async":
-        source = await chromadb.AsyncHttpClient(host=server.host, port=server.port)
+        source = await open_async_client(host=server.host, port=server.port)
     else:
         source = chromadb.HttpClient(host=server.host, port=server.port)
     try:
@@ -317,9 +317,7 @@ async def test_a_server_that_was_killed(restarted: Any, kind: str) -> None:
     finally:
         if kind == "aiohttp":
             await source.close()
-        elif kind == "async":
-            await source._server._cleanup()
-        else:
+        elif kind == "blocking":
             source._server._session.close()
 
     assert len(before) == 6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -415,24 +414,23 @@ def test_explain_analyze_does_not_tell_how_much_had_to_be_read(full: Any) -> Non
 
 @pytest.mark.server
 @pytest.mark.parametrize("kind", ["blocking", "async", "address"])
-def test_a_name_leads_to_no_other_collection(chroma_server: Any, unique_name: Any, kind: str) -> None:
+async def test_a_name_leads_to_no_other_collection(
+    chroma_server: Any, open_async_client: Any, unique_name: Any, kind: str
+) -> None:
     """A quoted name with slashes and dots is the name of no collection, whichever client puts it into an address."""
     host, port = chroma_server.host, chroma_server.port
     admin = chromadb.HttpClient(host, port)
     secret = unique_name()
     admin.create_collection(secret).add(ids=["secret"], embeddings=[[1.0]])
     names = [f"docs-x/../{secret}", f"docs-x%2f..%2f{secret}", f"docs-x/../../../default_database/collections/{secret}"]
+    sources = {"blocking": admin, "address": chroma_server.url}
+    source = sources.get(kind) or await open_async_client(host, port)
 
-    async def main() -> None:
-        sources = {"blocking": admin, "address": chroma_server.url}
-        source = sources.get(kind) or await chromadb.AsyncHttpClient(host, port)
-        async with chromasql.connect_async(source, scope=Scope(collections=["docs-*"])) as database:
-            for name in names:
-                for statement in (f'SELECT id FROM "{name}"', f'DESCRIBE "{name}"'):
-                    with pytest.raises(chromasql.ChromaSQLRoutingError, match=r"there is no collection docs-x"):
-                        await database.execute(statement)
-
-    asyncio.run(main())
+    async with chromasql.connect_async(source, scope=Scope(collections=["docs-*"])) as database:
+        for name in names:
+            for statement in (f'SELECT id FROM "{name}"', f'DESCRIBE "{name}"'):
+                with pytest.raises(chromasql.ChromaSQLRoutingError, match=r"there is no collection docs-x"):
+                    await database.execute(statement)
 
 
 def memory(**collections: list[dict[str, Any]]) -> MemoryProvider:

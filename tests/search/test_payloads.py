@@ -47,8 +47,8 @@ def payloads_of(example: dict[str, Any]) -> list[Any]:
 
 
 @pytest.fixture(autouse=True)
-def strategies_of_the_examples(monkeypatch) -> None:
-    monkeypatch.setattr("chromasql.rerank._registry", {})
+def strategies_of_the_examples(rerankers) -> None:
+    rerankers.clear()
     for name in ("MMR", "CROSS_ENCODER"):
         chromasql.register_reranker(name, lambda request: [0.0] * len(request.rows))
 

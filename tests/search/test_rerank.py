@@ -29,15 +29,6 @@ pytestmark = pytest.mark.timeout(7200)
 Vector = tuple[float, ...]
 
 
-@pytest.fixture(autouse=True)
-def registry(monkeypatch) -> Iterator[None]:
-    """Forget what a test registers."""
-    from chromasql import rerank
-
-    monkeypatch.setattr(rerank, "_registry", dict(rerank._registry))
-    return
-
-
 def provider(*parts: dict[str, Vector | None], **options: Any) -> MemoryProvider:
     """Return a collection for each part, of ids with their vectors."""
     return MemoryProvider(
@@ -411,13 +402,11 @@ def test_unknown_strategy():
         ask(provider({"a": (1.0,)}), "RANK BY KNN([1]) RERANK BY XYZ")
 
 
-def test_strategy_that_is_gone():
+def test_strategy_that_is_gone(rerankers):
     """A plan whose strategy is no longer registered says so."""
-    from chromasql import rerank
-
     register_reranker("GONE", worst_first)
     plan = chromasql.build_plan(chromasql.parse("SELECT id FROM docs RANK BY KNN([1]) RERANK BY GONE"))
-    del rerank._registry["GONE"]
+    del rerankers["GONE"]
     collection = asyncio.run(provider({"a": (1.0,)}).get_collection("part-0"))
 
     with pytest.raises(ChromaSQLExecutionError, match="GONE is no longer registered"):

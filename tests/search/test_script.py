@@ -370,10 +370,10 @@ async def test_detection_over_http(chroma_server, filled, monkeypatch):
     assert [error.status for error in errors] == [501]
 
 
-async def test_detection_by_the_async_client(chroma_server, filled, monkeypatch):
+async def test_detection_by_the_async_client(chroma_server, open_async_client, filled, monkeypatch):
     """A single node is asked once through chromadb's async client, which two databases share."""
     errors = _count_errors(monkeypatch, AsyncFastAPI, "_search")
-    client = await chromadb.AsyncHttpClient(
+    client = await open_async_client(
         chroma_server.host, chroma_server.port, settings=chromadb.Settings(anonymized_telemetry=False)
     )
     sql = f"SELECT id FROM {', '.join(filled)} RANK BY KNN([0])"
