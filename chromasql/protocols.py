@@ -105,7 +105,8 @@ class AsyncCollectionProvider(Protocol):
     """
     Gives collections by name.
 
-    The caller guarantees: names come from ``list_collection_names``, from the router or from the statement.
+    The caller guarantees: names come from ``list_collection_names``, from the router or from the statement, where they
+    may be any text: never put one into an address as it is.
 
     You must: return a collection (see `AsyncCollection`; chromadb's own are fine, blocking ones too), and raise
     chromadb's ``NotFoundError``, a ``KeyError`` or a ``LookupError`` for a name that does not exist. Keep handles:
@@ -114,6 +115,8 @@ class AsyncCollectionProvider(Protocol):
     You may: have ``kept_collection(name)``, which returns the handle that is kept, or None, at once, so that nothing
     waits for what is open already; ``forget_collection(name)``, called when Chroma says that a handle is stale, before
     it is asked for once more; ``max_concurrency``, the number of calls that may be under way at once;
+    ``server_of(name)``, the name of the server that a collection is on, so that one which hangs takes no turns from
+    another;
     ``async close()``, awaited when the database that was opened on the provider closes.
     """
 

@@ -74,6 +74,9 @@ async def _routed(route: Callable[[Any], Any], query: ast.Statement) -> list[str
     return list(names)
 
 
+_NO_SUCH = "no-such-collection-{}"
+
+
 async def check_provider(provider: AsyncCollectionProvider) -> None:
     """
     Check that a provider, and each collection it gives, answers as the contract says.
@@ -88,7 +91,10 @@ async def check_provider(provider: AsyncCollectionProvider) -> None:
     again = await _asked(provider, "list_collection_names")
     _require(sorted(names) == sorted(again), f"list_collection_names() gave {names!r} and then {again!r}")
     await _check_cancellation(provider.get_collection(names[0]), f"get_collection({names[0]!r})")
-    await _check_unknown_name(provider, names)
+    unknown = next(name for name in map(_NO_SUCH.format, itertools.count()) if name not in names)
+    await _check_unknown_name(provider, unknown, "does not exist")
+    # Put into an address as it is, such a name leads to a collection that was not named.
+    await _check_unknown_name(provider, f"{unknown}/../{names[0]}", "is no name")
     for name in names:
         await _check_collection(await _asked(provider, "get_collection", name), name)
 
@@ -111,10 +117,8 @@ async def _answered(answer: Any, what: str) -> Any:
         raise AssertionError(f"{what} raised {type(error).__name__}: {describe_exception(error)}") from error
 
 
-async def _check_unknown_name(provider: AsyncCollectionProvider, names: Sequence[str]) -> None:
-    candidates = (f"no-such-collection-{number}" for number in itertools.count())
-    unknown = next(name for name in candidates if name not in names)
-    what = f"get_collection of a name that does not exist ({unknown!r})"
+async def _check_unknown_name(provider: AsyncCollectionProvider, unknown: str, why: str) -> None:
+    what = f"get_collection of a name that {why} ({unknown!r})"
     try:
         collection = await provider.get_collection(unknown)
     except LookupError:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import posixpath
 from collections.abc import Callable
 from typing import Any
 
@@ -365,3 +366,14 @@ async def test_only_select_is_routed() -> None:
     """A statement that is no SELECT never reaches a router."""
     with pytest.raises(AssertionError, match="'SHOW COLLECTIONS' is no SELECT statement"):
         await check_router(StaticRouter(["docs"]), queries=["SHOW COLLECTIONS"])
+
+
+async def test_a_name_that_is_taken_for_a_path_is_found() -> None:
+    """A provider that follows slashes and dots would give a collection that was not named."""
+
+    class Path(MemoryProvider):
+        async def get_collection(self, name: str) -> Any:
+            return await super().get_collection(posixpath.normpath(name))
+
+    with pytest.raises(AssertionError, match=r"a name that is no name \('no-such-collection-0/../docs'\) gave"):
+        await check_provider(Path({"docs": [{"id": "a", "embedding": [1.0]}]}))
