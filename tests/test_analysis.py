@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from three_valued import Condition, Metadata, conditions, literal, metadatas, same
+from oracle import literal, same
+from three_valued import Condition, Metadata, conditions, metadatas
 
 from chromasql import ast
 from chromasql.analysis import bind_parameters, extract_metadata_values, fields_used
