@@ -20,6 +20,7 @@ from tests.benchmarks import (
     parse_growth,
     records,
     report,
+    sizes,
     startup,
     stream,
     weighing,
@@ -29,7 +30,7 @@ from tests.conftest import ChromaServer
 _DOCS = Path(__file__).parents[2] / "docs"
 _BIG, _SMALL = records.Shape("big", 37, 1_000), records.Shape("small", 370, 100)
 _QUICK = records.Shape("big", 4, 250), records.Shape("small", 8, 20)
-_SERVED = {"fanout", "many", "weighing", "concurrency", "load", "langchain"}
+_SERVED = {"fanout", "many", "weighing", "sizes", "concurrency", "load", "langchain"}
 
 
 def main() -> None:
@@ -62,7 +63,7 @@ def _keep(figures: dict[str, Any], folder: Path) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     sections = (
-        *("fanout", "many", "weighing", "engine", "startup", "parse_growth"),
+        *("fanout", "many", "weighing", "sizes", "engine", "startup", "parse_growth"),
         *("stream", "concurrency", "load", "langchain", "report"),
     )
     parser.add_argument("sections", nargs="*", metavar="section", help=f"any of {', '.join(sections)}; default: all")
@@ -100,6 +101,7 @@ def _sections(options: argparse.Namespace, scratch: Path, served: bool) -> dict[
         "fanout": lambda: with_server(shapes[0], fanout.measure, folders[shapes[0]], shapes[0], rounds),
         "many": lambda: with_server(shapes[1], fanout.measure, folders[shapes[1]], shapes[1], rounds),
         "weighing": lambda: with_server(shapes[0], weighing.measure, folders[shapes[0]], shapes[0], rounds),
+        "sizes": lambda: with_server(shapes[0], sizes.measure, folders[shapes[0]], shapes[0], rounds),
         "engine": lambda: asyncio.run(engine.measure(rounds)),
         "startup": lambda: startup.measure(rounds, options.peer),
         "parse_growth": parse_growth.measure,

@@ -224,6 +224,23 @@ def _weighing(found: list[dict[str, Any]]) -> str:
     )
 
 
+def _sizes(found: list[dict[str, Any]]) -> str:
+    sizes = list(found[0]["wall"])
+    return "\n".join(
+        [
+            "## How many at once\n",
+            (
+                "Wall time in milliseconds, all 37 collections, documents and metadata, by the number of calls that may be under way. Four threads, eight "
+                "connections and eight calls are what ChromaSQL starts with.\n"
+            ),
+            _table(
+                ("what is varied", "top", *sizes),
+                [(each["what"], each["limit"], *(f"{each['wall'][size]:.1f}" for size in sizes)) for each in found],
+            ),
+        ]
+    )
+
+
 def _engine(found: dict[str, Any]) -> str:
     collections, rows = found["collections"], found["rows"]
     least, most = rows["10"], rows["200"]
@@ -403,6 +420,7 @@ def _langchain(found: dict[str, Any]) -> str:
 
 _SECTIONS = {
     "weighing": _weighing,
+    "sizes": _sizes,
     "engine": _engine,
     "startup": _startup,
     "parse_growth": _parse_growth,
