@@ -32,12 +32,13 @@ def troubled(seed: int) -> Schedule:
 
 
 async def trouble(database: AsyncDatabase, rng: random.Random, statements: int) -> dict[str, int]:
-    """Run statements, several at once; some are cancelled. Return how many ended how."""
+    """Run statements, several at once; some end at the first failure, some are cancelled. Return how many ended how."""
     ended = dict.fromkeys(("answered", "refused", "late", "cancelled"), 0)
 
     async def one() -> None:
         case = rng.choice(CASES)
-        task = asyncio.ensure_future(database.execute(case.sql, timeout=rng.choice([0.05, 0.2, 0.5])))
+        strict = " WITH (on_error = FAIL)" if rng.random() < 0.3 else ""
+        task = asyncio.ensure_future(database.execute(case.sql + strict, timeout=rng.choice([0.05, 0.2, 0.5])))
         if rng.random() < 0.3:
             await asyncio.wait([task], timeout=rng.random() / 10)
             task.cancel()
