@@ -201,7 +201,7 @@ class _Served:
     def contenders(self, workload: Workload) -> dict[str, Contender]:
         found = {"by hand": self._by_hand(workload)}
         found |= {name: self.statement(name, workload) for name in self._databases}
-        if workload.kind == "nearest" and workload.routed is None and not workload.text:
+        if workload.kind == "nearest" and not workload.text:
             found["floor"] = partial(self._floor.nearest, self._vector, workload.count)
         return found
 
