@@ -78,8 +78,8 @@ def _machine(found: dict[str, Any], loads: dict[str, float]) -> str:
     return (
         f"**Where.** {found['cores']} cores ({found['processor']}), {found['system']}, Python {found['python']} with asyncio's own loop, "
         f"{packages}. Client and server share the cores.\n\n"
-        f"The load average when each part began: {busy}. Above {found['cores']}, other programs had a part of the time, and figures in "
-        "milliseconds are too high; ratios, whose contenders took turns, suffer less.\n"
+        f"The load average when each part began, the part before it included: {busy}. Far above {found['cores']}, other programs had a part of the "
+        "time, and figures in milliseconds are too high; ratios, whose contenders took turns, suffer less.\n"
     )
 
 
