@@ -155,7 +155,7 @@ def check_result(case: Case, limit: dict[str, Any], result: ExecutionResult) -> 
     assert answered >= (wanted * len(asked) if isinstance(wanted, float) else min(wanted, len(asked)))
 
 
-@settings(max_examples=min(500, settings.default.max_examples // 2), suppress_health_check=list(HealthCheck))
+@settings(max_examples=min(500, max(50, settings.default.max_examples // 2)), suppress_health_check=list(HealthCheck))
 @given(case=st.sampled_from(CASES), schedule=schedules, limit=limits)
 def test_any_schedule(servers: Fleet, case: Case, schedule: dict[str, Schedule], limit: dict[str, Any]) -> None:
     """
