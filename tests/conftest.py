@@ -23,7 +23,7 @@ from hypothesis import settings
 
 from chromasql import rerank
 
-settings.register_profile("ci", max_examples=70, deadline=None)
+settings.register_profile("ci", max_examples=60, deadline=None)
 settings.register_profile("nightly", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
