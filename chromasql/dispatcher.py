@@ -114,7 +114,7 @@ class Dispatcher:
         self._min_success = min_success
         self._keep_raw = keep_raw
         self._trace = trace
-        self._turns = turns or Limits(concurrency).here()
+        self._turns = Limits(concurrency).here() if turns is None else turns
         self._anew = False
         self._records: dict[str, _Record] = {}
         self._unlisted: frozenset[str] = frozenset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 __all__ = ["Limits", "Turns"]
@@ -21,35 +22,69 @@ class Turns:
     """
 
     def __init__(self, overall: int, per_collection: int, server_of: Callable[[str], str]) -> None:
-        self._overall = overall
-        self._per_collection = per_collection
         self._server_of = server_of
-        self._servers: dict[str, asyncio.Semaphore] = {}
-        self._collections: dict[str, asyncio.Semaphore] = {}
+        self._servers = _Gates(overall)
+        self._collections = _Gates(per_collection)
 
     async def take(self, collection: str) -> None:
         """Wait for a turn to call a collection; `give_back` ends it."""
-        own = self._collections.get(collection)
-        if own is None:
-            own = self._collections[collection] = asyncio.Semaphore(self._per_collection)
-        await own.acquire()
+        await self._collections.enter(collection)
         try:
-            await self._server(collection).acquire()
+            await self._servers.enter(self._server_of(collection))
         except BaseException:
-            own.release()
+            self._collections.leave(collection)
             raise
+
+    def __len__(self) -> int:
+        """Return how many servers and collections are being called or waited for."""
+        return len(self._servers) + len(self._collections)
 
     def give_back(self, collection: str) -> None:
         """End a turn."""
-        self._server(collection).release()
-        self._collections[collection].release()
+        self._servers.leave(self._server_of(collection))
+        self._collections.leave(collection)
 
-    def _server(self, collection: str) -> asyncio.Semaphore:
-        name = self._server_of(collection)
-        server = self._servers.get(name)
-        if server is None:
-            server = self._servers[name] = asyncio.Semaphore(self._overall)
-        return server
+
+@dataclass(slots=True)
+class _Gate:
+    slots: asyncio.Semaphore
+    users: int = 0
+
+
+class _Gates:
+    """
+    A gate for each name, which lets so many through at once.
+
+    It is there while somebody is inside or waits, so that names which nobody asks again take no room.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._gates: dict[str, _Gate] = {}
+
+    def __len__(self) -> int:
+        return len(self._gates)
+
+    async def enter(self, name: str) -> None:
+        gate = self._gates.get(name)
+        if gate is None:
+            gate = self._gates[name] = _Gate(asyncio.Semaphore(self._width))
+        gate.users += 1
+        try:
+            await gate.slots.acquire()
+        except BaseException:
+            self._forget_user(name, gate)
+            raise
+
+    def leave(self, name: str) -> None:
+        gate = self._gates[name]
+        gate.slots.release()
+        self._forget_user(name, gate)
+
+    def _forget_user(self, name: str, gate: _Gate) -> None:
+        gate.users -= 1
+        if gate.users == 0:
+            del self._gates[name]
 
 
 class Limits:

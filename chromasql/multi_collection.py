@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from chromasql import ast
 from chromasql.analysis import bind_parameters, share_parameters
@@ -53,6 +53,7 @@ __all__ = [
 ]
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
+CataloguePlan = TypeVar("CataloguePlan", ShowPlan, DescribePlan)
 
 DEFAULT_CONCURRENCY = 8
 """How many collections are asked at once where neither the caller nor the provider says."""
@@ -141,7 +142,7 @@ class Engine:
         self._provider = provider
         self._embed_fn = embed_fn
         self._settings = settings or Settings()
-        self._scope = _checked_scope(scope or OPEN)
+        self._scope = _checked_scope(OPEN if scope is None else scope)
         self._resolver = Resolver(provider, route, self._scope, retries=self._settings.retries)
         self._concurrency = max_concurrency
         self._limits = Limits(max_concurrency, max_per_collection, getattr(provider, "server_of", lambda _: ""))
@@ -289,13 +290,16 @@ class Engine:
                 result = await run_plan(plan, dispatcher, self._embed_fn, cache=self._cache, explain_rows=explain_rows)
                 return analyzed(result) if plan.explain == "analyze" else result
             case ShowPlan():
-                return await show_collections(plan, await self._resolver.listed(dispatcher), dispatcher)
+                names = await self._resolver.listed(dispatcher)
+                return await show_collections(await self._seen(plan, names, dispatcher), names, dispatcher)
             case DescribePlan():
-                return await describe_collection(plan, dispatcher)
+                return await describe_collection(await self._seen(plan, [plan.collection], dispatcher), dispatcher)
 
     async def _placed(self, statement: ast.Statement, plan: StatementPlan, dispatcher: Dispatcher) -> StatementPlan:
         if not isinstance(statement, ast.Query) or not isinstance(plan, QueryPlan):
-            return await self._seen(statement, plan, dispatcher)
+            if isinstance(statement, ast.Describe):
+                await self._resolver.require_inside(statement, dispatcher)
+            return plan
         names, route = await dispatcher.off_loop(partial(self._resolver.collections_of, statement, dispatcher))
         placed = place_plan(plan, names, route, dialect=self._dialect or LOCAL)
         self._scope.check_cost(placed)
@@ -305,13 +309,10 @@ class Engine:
                 return place_plan(plan, names, route, dialect=dialect)
         return placed
 
-    async def _seen(self, statement: ast.Statement, plan: StatementPlan, dispatcher: Dispatcher) -> StatementPlan:
-        """Return the plan of a SHOW or DESCRIBE for what its scope lets it see."""
-        if isinstance(statement, ast.Describe):
-            await self._resolver.require_inside(statement, dispatcher)
+    async def _seen(self, plan: CataloguePlan, names: Sequence[str], dispatcher: Dispatcher) -> CataloguePlan:
+        """Return the plan of a SHOW or DESCRIBE for what its scope lets it see in the kind of Chroma that is asked."""
         if plan.view is None:
             return plan
-        names = [plan.collection] if isinstance(plan, DescribePlan) else await self._resolver.listed(dispatcher)
         dialect = self._dialect or await self._detected(names, dispatcher)
         return dataclasses.replace(plan, view=place_view(plan.view, dialect))
 

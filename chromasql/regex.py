@@ -12,7 +12,15 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-__all__ = ["check_regex", "compile_like", "compile_regex", "equal_to_regex", "escape_regex", "like_to_regex"]
+__all__ = [
+    "check_regex",
+    "compile_like",
+    "compile_regex",
+    "compile_wildcard",
+    "equal_to_regex",
+    "escape_regex",
+    "like_to_regex",
+]
 
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _CLASSES = {
@@ -38,13 +46,20 @@ def like_to_regex(pattern: str, *, ignore_case: bool = False) -> str:
 
 def compile_like(pattern: str, *, ignore_case: bool = False) -> Callable[[str], bool]:
     """Compile a LIKE to a test of a whole text, in time that does not depend on how long the pattern is."""
-    first, *middle = re.split("%+", pattern.translate(_FOLDING) if ignore_case else pattern)
+    if not ignore_case:
+        return compile_wildcard(pattern, "%")
+    fits = compile_wildcard(pattern.translate(_FOLDING), "%")
+    return lambda text: fits(text.translate(_FOLDING))
+
+
+def compile_wildcard(pattern: str, wildcard: str) -> Callable[[str], bool]:
+    """Compile a pattern, in which one character stands for any text, to a test of a whole text; it never backtracks."""
+    first, *middle = pattern.split(wildcard)
     if not middle:
-        return lambda text: (text.translate(_FOLDING) if ignore_case else text) == first
+        return first.__eq__
     last = middle.pop()
 
     def fits(text: str) -> bool:
-        text = text.translate(_FOLDING) if ignore_case else text
         if not text.startswith(first):
             return False
         at = len(first)

@@ -19,7 +19,7 @@ from chromasql.errors import (
     near_names,
 )
 from chromasql.protocols import AsyncCollectionProvider, RouteFunction
-from chromasql.regex import compile_like
+from chromasql.regex import compile_wildcard
 from chromasql.retries import retried
 from chromasql.scope import Scope
 
@@ -197,7 +197,7 @@ def _matching(source: ast.Source, known: Sequence[str]) -> list[str]:
     name = str(source.name)
     if not source.is_pattern:
         return [name]
-    matches = compile_like(name.replace("*", "%"))
+    matches = compile_wildcard(name, "*")
     return [each for each in known if matches(each)]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -21,6 +20,7 @@ from chromasql.analysis import bind_parameters
 from chromasql.errors import ChromaSQLError, ChromaSQLPlanningError
 from chromasql.parser import parse
 from chromasql.plan import Column, QueryPlan
+from chromasql.regex import compile_wildcard
 
 __all__ = ["OPEN", "Scope"]
 
@@ -93,8 +93,8 @@ class Scope:
         return ast.BooleanPredicate("AND", both) if len(both) > 1 else next(iter(both), None)
 
     @cached_property
-    def _fits(self) -> tuple[Any, ...]:
-        return tuple(_fit(name) for name in self.collections or ())
+    def _fits(self) -> tuple[Callable[[str], bool], ...]:
+        return tuple(compile_wildcard(name, "*") for name in self.collections or ())
 
     @property
     def limits_collections(self) -> bool:
@@ -123,20 +123,20 @@ class Scope:
             return False
         if self.fields is None or column.part in _ALWAYS_SEEN:
             return True
-        named = {_column(name) for name in self.fields}
-        return column in named or (column.part == "metadata" and Column("metadata") in named)
+        return column in self._named or (column.part == "metadata" and Column("metadata") in self._named)
+
+    @cached_property
+    def _named(self) -> frozenset[Column]:
+        return frozenset(map(_column, self.fields or ()))
 
     @cached_property
     def keys(self) -> tuple[str, ...] | None:
         """The metadata keys that a statement may see, or None for all."""
         if self.permits(Column("metadata")):
             return None
-        scopes, scope = [], self
-        while scope is not None:
-            scopes.append(scope)
-            scope = scope.within  # type: ignore[assignment]  # the loop ends with it
-        named = {_column(name) for each in scopes for name in each.fields or ()}
-        return tuple(sorted(column.key for column in named if column.key is not None and self.permits(column)))
+        outer = None if self.within is None else self.within.keys
+        named = {*(column.key for column in self._named), *(outer or ())}
+        return tuple(sorted(key for key in named if key is not None and self.permits(Column("metadata", key))))
 
     @property
     def shown_fields(self) -> str:
@@ -199,11 +199,6 @@ def _check_fields(fields: Iterable[str]) -> None:
             raise ChromaSQLPlanningError(
                 f"fields of a Scope takes names (id, year, metadata.year; metadata for all keys), not {name!r}"
             )
-
-
-def _fit(pattern: str) -> Callable[[str], Any]:
-    """Return a test of names against a pattern in which nothing but ``*`` is special."""
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL).fullmatch
 
 
 def _may_begin(pattern: str, start: str) -> bool:

@@ -14,8 +14,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 from chromasql import ast
@@ -178,7 +176,7 @@ def _started(name: str, attributes: dict[str, Any], *, below: Any = None) -> Any
         return None
     from opentelemetry import trace
 
-    span = trace.get_tracer("chromasql", _version()).start_span(
+    span = trace.get_tracer("chromasql", sys.modules["chromasql"].__version__).start_span(
         name,
         context=None if below is None else trace.set_span_in_context(below),
         kind=trace.SpanKind.CLIENT,
@@ -189,11 +187,6 @@ def _started(name: str, attributes: dict[str, Any], *, below: Any = None) -> Any
     if below is None and not span.is_recording():
         return None
     return span
-
-
-@cache
-def _version() -> str:
-    return version("chromasql")
 
 
 def _made_current(span: Any) -> Any:

@@ -94,8 +94,8 @@ def build_plan(
     Plan a SELECT: check its meaning and decide what is sent to Chroma and what is done here.
 
     ``params`` gives the values of its parameters, ``scope`` what it may reach. The plan says nothing of collections
-    yet: `execute_plan` runs it on one, `place_plan` sets it on many. Raises `ChromaSQLPlanningError` with the place in
-    the text.
+    yet, so those that the scope names, and the cost, are not judged here: `execute_plan` runs it on one, `place_plan`
+    sets it on many. Raises `ChromaSQLPlanningError` with the place in the text.
     """
     plan = plan_statement(query, params, settings=settings, scope=scope)
     if not isinstance(plan, QueryPlan):

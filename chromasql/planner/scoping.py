@@ -55,7 +55,9 @@ class Scoping:
         bounded = dict(values)
         for name, limit in (("timeout", "max_timeout"), ("per_collection", "max_candidates")):
             most = self._scope.most(limit)
-            if most is not None and values[name] is not None and values[name] > most:
+            if most is not None and values[name] is None and name == "timeout":
+                bounded[name] = most
+            elif most is not None and values[name] is not None and values[name] > most:
                 option = next((option for option in written if option.name == name), None)
                 if option is not None:
                     raise ChromaSQLPlanningError(f"{name} is at most {most:g} here", span=option.span)

@@ -376,8 +376,9 @@ def test_a_predicate_that_no_record_can_be_tested_by_is_refused_at_once(full: An
 
 def test_a_scope_is_a_scope(full: Any) -> None:
     """Something else in its place is refused, rather than taken for no scope at all."""
-    with pytest.raises(chromasql.ChromaSQLPlanningError, match="scope takes a Scope, not a dict"):
-        chromasql.connect(full, scope={"collections": []})
+    for wrong in ({"collections": []}, {}):
+        with pytest.raises(chromasql.ChromaSQLPlanningError, match="scope takes a Scope, not a dict"):
+            chromasql.connect(full, scope=wrong)
     with pytest.raises(chromasql.ChromaSQLPlanningError, match="scope takes a Scope, not a NoneType"):
         chromasql.connect(full).scoped(None)  # type: ignore[arg-type]
 
@@ -596,3 +597,20 @@ def test_a_plan_can_be_made_within_a_scope() -> None:
 
     assert plan.filter.pieces[0].where == {"year": {"$eq": 1}}
     assert plan.limit == 3
+    assert chromasql.build_plan(chromasql.parse("SELECT id FROM docs"), scope=Scope(max_timeout=5)).timeout == 5
+
+
+def test_names_are_listed_once(full: Any) -> None:
+    """SHOW within a predicate, which has to know what kind of Chroma it asks, lists the collections once."""
+    spy = Spy.on(full)
+    chromasql.connect(spy, scope=SCOPE).execute("SHOW COLLECTIONS")
+
+    assert len(spy.sent("list")) == 1
+
+
+def test_patterns_of_a_scope_take_linear_time() -> None:
+    """A name that nearly matches a pattern of many stars is told from one that does."""
+    scope = Scope(collections=["*a" * 40 + "*b"])
+
+    assert not scope.holds("a" * 100_000)
+    assert scope.holds("a" * 100_000 + "b")

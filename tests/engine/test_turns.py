@@ -118,9 +118,22 @@ async def test_turns_come_back_from_whoever_is_cancelled() -> None:
     await asyncio.wait(waiting)
     turns.give_back("a")
     turns.give_back("b")
+    assert len(turns) == 0
     for name in ("a", "c"):
         async with asyncio.timeout(5):
             await turns.take(name)
+
+
+async def test_names_that_nobody_asks_again_take_no_room() -> None:
+    """A thousand names that do not exist leave nothing behind."""
+    limits = Limits(2)
+    database = connect_async(memory("a"), max_concurrency=2)
+    database._engine._limits = limits
+    for at in range(1_000):
+        with pytest.raises(ChromaSQLPlanningError, match="there is no collection"):
+            await database.execute(f"SELECT id FROM nowhere-{at}")
+
+    assert len(limits.here()) == 0
 
 
 @pytest.mark.parametrize("limit", [0, 1.5, True, "8"])
