@@ -25,14 +25,14 @@ async def show_collections(plan: ShowPlan, names: Sequence[str], dispatcher: Dis
     matches = compile_like("%" if plan.like is None else plan.like)
     found = sorted(name for name in names if matches(name))
     shown = found[plan.offset : None if plan.limit is None else plan.offset + plan.limit]
-    dispatcher.knows(shown)
+    dispatcher.ledger.knows(shown)
 
     async def count(handle: Handle) -> int:
         await dispatcher.open(handle)
         return await _count(view_of(plan), handle, dispatcher)
 
     counted = await dispatcher.each("count", [Handle(name, place) for place, name in enumerate(shown)], count)
-    dispatcher.require_enough()
+    dispatcher.ledger.require_enough()
     counts = {handle.name: total for handle, total in counted}
     rows = [{"name": name, "count": counts.get(name)} for name in shown]
     return _result(rows, ("name", "count"), plan, dispatcher, started)
@@ -59,7 +59,7 @@ async def describe_collection(plan: DescribePlan, dispatcher: Dispatcher) -> Exe
         dispatcher.gave(handle, len(sample))
 
     await dispatcher.each("look", [handle], look)
-    dispatcher.require_some()
+    dispatcher.ledger.require_some()
     own = handle.embedding_function
     facts = {
         "count": total,
@@ -122,7 +122,7 @@ def _result(
         rows,
         columns=columns,
         results=(rows,),
-        outcomes=dispatcher.outcomes(),
+        outcomes=dispatcher.ledger.outcomes(),
         warnings=plan.warnings if isinstance(plan, ShowPlan) else (),
         plan=plan,
         timings=dispatcher.timings(time.perf_counter() - started),

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from chromasql.errors import (
     ChromaSQLError,
-    ChromaSQLExecutionError,
     ChromaSQLTimeoutError,
     Failure,
     describe_exception,
 )
 from chromasql.handles import Handle, cancel_all, check_answer, is_missing
+from chromasql.ledger import Ledger, Step
 from chromasql.limits import Limits, Turns
-from chromasql.result import Outcome, StepTiming, Timings
+from chromasql.result import Timings
 from chromasql.retries import retried
 from chromasql.telemetry import NO_TRACE, Trace
 
@@ -49,25 +47,6 @@ class HandleChanged(Exception):  # noqa: N818 - it never leaves the engine
 
 class _CollectionTimeoutError(TimeoutError):
     """A collection took longer than any may."""
-
-
-@dataclass(slots=True)
-class _Step:
-    calls: int = 0
-    rows: int = 0
-    seconds: float = 0.0
-    size: int | None = None
-
-
-@dataclass(slots=True)
-class _Record:
-    status: str = "skipped"
-    spent: float = 0.0
-    retries: int = 0
-    steps: dict[str, _Step] = field(default_factory=dict)
-    error: Failure | None = None
-    cause: BaseException | None = None
-    responses: list[Any] = field(default_factory=list)
 
 
 class Dispatcher:
@@ -111,12 +90,11 @@ class Dispatcher:
         self._fails = on_error == "fail"
         self._retries = retries
         self._collection_timeout = collection_timeout
-        self._min_success = min_success
         self._keep_raw = keep_raw
         self._trace = trace
         self._turns = Limits(concurrency).here() if turns is None else turns
         self._anew = False
-        self._records: dict[str, _Record] = {}
+        self.ledger = Ledger(min_success)
         self._unlisted: frozenset[str] = frozenset()
         self._step = ""
         self._flying = 0
@@ -128,8 +106,7 @@ class Dispatcher:
     def renewed(self) -> Dispatcher:
         """Return one for the same statement from its start: the deadline stays, every handle is opened anew."""
         again = copy.copy(self)
-        unlisted = {name: self._records[name] for name in self._unlisted}
-        again._anew, again._records = True, unlisted  # noqa: SLF001 - it is one of us
+        again._anew, again.ledger = True, self.ledger.only(self._unlisted)  # noqa: SLF001 - it is one of us
         return again
 
     # Calls
@@ -155,14 +132,13 @@ class Dispatcher:
             handle.opened(collection)
         except Exception:  # noqa: BLE001 - opening it says what is wrong, if that fails too
             return False
-        record = self._records.setdefault(handle.name, _Record())
+        record = self.ledger[handle.name]
         record.status = "ok"
-        record.steps.setdefault(self._step, _Step())
+        record.steps.setdefault(self._step, Step())
         return True
 
     async def open(self, handle: Handle) -> None:
         """Open a collection."""
-        self._records.setdefault(handle.name, _Record())
         try:
             await self._tried(handle, partial(self._opened, handle))
         except CallFailed as failed:
@@ -194,15 +170,15 @@ class Dispatcher:
                 raise
         known = handle.facts
         handle.refreshed = True
-        self._records[handle.name].retries += 1
+        self.ledger[handle.name].retries += 1
         await self.open(handle)
         if handle.facts != known:
             raise HandleChanged(handle.name)
         return await self._tried(handle, asked)
 
     async def _asked(self, handle: Handle, method: str, arguments: dict[str, Any]) -> Any:
-        record = self._records[handle.name]
-        step = record.steps.setdefault(self._step, _Step())
+        record = self.ledger[handle.name]
+        step = record.steps.setdefault(self._step, Step())
         step.calls += 1
         before = getattr(handle.collection, "bytes_received", None)
         answer = await getattr(handle.collection, method)(**arguments)
@@ -215,7 +191,7 @@ class Dispatcher:
         return answer
 
     async def _tried(self, handle: Handle, call: Callable[[], Awaitable[T]]) -> T:
-        record = self._records[handle.name]
+        record = self.ledger[handle.name]
 
         def noted() -> None:
             record.retries += 1
@@ -243,7 +219,7 @@ class Dispatcher:
             self._flying -= 1
             if self._flying == 0:
                 self._waited += ended - self._flying_since
-            self._records[handle.name].steps.setdefault(self._step, _Step()).seconds += ended - started
+            self.ledger[handle.name].steps.setdefault(self._step, Step()).seconds += ended - started
 
     async def embed(self, work: Callable[[], Awaitable[T]], calls: int) -> T:
         """Await the embedding of texts, which takes so many calls, within the deadline of the statement."""
@@ -270,7 +246,7 @@ class Dispatcher:
     async def alone(self, handle: Handle, work: Callable[[Handle], Awaitable[T]]) -> T:
         """Run ``work`` for one collection within the deadline; a failure of it ends the statement."""
         self._step = "scan"
-        record = self._records.setdefault(handle.name, _Record())
+        record = self.ledger[handle.name]
         try:
             with self._trace.step(self._step, handle.name):
                 value = await self.off_loop(partial(self._limited, handle, work))
@@ -279,7 +255,7 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - its answer may hold what nobody can read
             cause = error.cause if isinstance(error, CallFailed) else error
             self._note(handle, cause)
-            raise self.failed("a collection failed, so the stream ends") from cause
+            raise self.ledger.failed("a collection failed, so the stream ends") from cause
         record.status = "ok"
         return value
 
@@ -307,13 +283,13 @@ class Dispatcher:
         time.
         """
         found: dict[int, T] = {}
-        handles = [handle for handle in handles if not self._lost(handle)]
+        handles = [handle for handle in handles if not self.ledger.lost(handle.name)]
         waiting = iter(handles)
         self._step = step
 
         async def worker() -> None:
             for handle in waiting:
-                record = self._records.setdefault(handle.name, _Record())
+                record = self.ledger[handle.name]
                 record.status = "asked"
                 try:
                     with self._trace.step(step, handle.name):
@@ -341,7 +317,7 @@ class Dispatcher:
     def require_lists(self, message: str) -> None:
         """Raise where a server could not be listed."""
         if self._unlisted:
-            raise self.failed(message) from self.first_cause()
+            raise self.ledger.failed(message) from self.ledger.first_cause()
 
     async def list_servers(self, listings: Mapping[str, Callable[[], Awaitable[list[str]]]]) -> list[str]:
         """
@@ -361,22 +337,18 @@ class Dispatcher:
 
         listed = await self.each("list", list(handles.values()), names, share=_LISTING)
         if not listed:
-            raise self.failed("the names of the collections cannot be listed") from self.first_cause()
+            raise self.ledger.failed("the names of the collections cannot be listed") from self.ledger.first_cause()
         for handle, _ in listed:
-            del self._records[handle.name]
-        self._unlisted = frozenset(handles) & self._records.keys()
+            del self.ledger[handle.name]
+        self._unlisted = frozenset(handles) & frozenset(self.ledger)
         return [name for _, found in listed for name in found]
-
-    def _lost(self, handle: Handle) -> bool:
-        record = self._records.get(handle.name)
-        return record is not None and record.error is not None
 
     async def _limited(self, handle: Handle, work: Callable[[Handle], Awaitable[T]]) -> T:
         """Run ``work`` within what is left of the collection's own time."""
         allowed = self._collection_timeout
         if allowed is None:
             return await work(handle)
-        record = self._records[handle.name]
+        record = self.ledger[handle.name]
         started = _now()
         limit = asyncio.timeout(max(0.0, allowed - record.spent))
         try:
@@ -392,11 +364,11 @@ class Dispatcher:
     def _failed(self, handle: Handle, cause: Exception) -> None:
         self._note(handle, cause)
         if self._fails:
-            self._mark_cancelled()
-            raise self.failed("a collection failed, and on_error is FAIL") from cause
+            self.ledger.mark_cancelled()
+            raise self.ledger.failed("a collection failed, and on_error is FAIL") from cause
 
     def _note(self, handle: Handle, cause: Exception) -> None:
-        record = self._records[handle.name]
+        record = self.ledger[handle.name]
         if isinstance(cause, _CollectionTimeoutError):
             record.status = "timed_out"
             record.error = Failure(handle.name, "Timeout", str(cause))
@@ -407,7 +379,7 @@ class Dispatcher:
 
     def _mark_late(self, missing: Iterable[str]) -> None:
         """Mark the collections that neither answered nor failed: the deadline came first."""
-        records = {name: self._records.setdefault(name, _Record()) for name in missing}
+        records = {name: self.ledger[name] for name in missing}
         late = {name: record for name, record in records.items() if record.error is None}
         for name, record in late.items():
             record.status = "timed_out"
@@ -425,91 +397,19 @@ class Dispatcher:
     def _too_late(self) -> ChromaSQLTimeoutError:
         return ChromaSQLTimeoutError(
             f"no answer within {self._timeout or 0:g} s; raise the timeout or ask fewer collections",
-            failures=self._failures(),
-            outcomes=self.outcomes(),
+            failures=self.ledger.failures(),
+            outcomes=self.ledger.outcomes(),
         )
 
     # What happened
 
     def gave(self, handle: Handle, rows: int) -> None:
         """Count the rows that a collection gave."""
-        self._records[handle.name].steps.setdefault(self._step, _Step()).rows += rows
-
-    def knows(self, names: Iterable[str]) -> None:
-        """Name the collections of the statement, asked or not."""
-        for name in names:
-            self._records.setdefault(name, _Record())
-
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """Return what each collection did, in the order of the statement."""
-        return tuple(
-            Outcome(
-                name,
-                record.status,
-                rows=sum(step.rows for step in record.steps.values()),
-                calls=sum(step.calls for step in record.steps.values()),
-                milliseconds=sum(step.seconds for step in record.steps.values()) * 1000,
-                retries=record.retries,
-                error=record.error,
-                steps=tuple(
-                    StepTiming(step, each.calls, each.rows, each.seconds * 1000, each.size)
-                    for step, each in record.steps.items()
-                ),
-            )
-            for name, record in self._records.items()
-        )
+        self.ledger[handle.name].steps.setdefault(self._step, Step()).rows += rows
 
     def timings(self, seconds: float) -> Timings:
         """Return where the time of a statement went that took so long in all."""
         return Timings(seconds * 1000, self._waited * 1000, self._embedded * 1000, self._embedding_calls)
-
-    def raw(self) -> dict[str, list[Any]]:
-        """Return what each collection answered, where it was kept."""
-        return {name: record.responses for name, record in self._records.items() if record.responses}
-
-    def _failures(self) -> list[Failure]:
-        return [record.error for record in self._records.values() if record.error is not None]
-
-    def first_cause(self) -> BaseException | None:
-        """Return the first exception of a collection."""
-        return next((record.cause for record in self._records.values() if record.cause is not None), None)
-
-    def failed(self, message: str) -> ChromaSQLExecutionError:
-        """Return the error that holds every failure so far."""
-        late = [record for record in self._records.values() if record.status == "timed_out"]
-        kind = ChromaSQLTimeoutError if late else ChromaSQLExecutionError
-        return kind(message, failures=self._failures(), outcomes=self.outcomes())
-
-    def require_some(self) -> None:
-        """Raise where no collection that was asked answered, or too few."""
-        asked, answered = self._asked_and_answered()
-        if asked and not answered:
-            one = "the collection" if asked == 1 else f"all {asked} collections"
-            raise self.failed(f"{one} failed") from self.first_cause()
-        self.require_enough()
-
-    def require_enough(self) -> None:
-        """Raise where fewer collections answered than ``min_success`` wants."""
-        if self._min_success is None:
-            return
-        asked, answered = self._asked_and_answered()
-        share = isinstance(self._min_success, float)
-        # A share such as 0.7 of 10 must not become 8 by what floats leave over.
-        wanted = min(asked, math.ceil(round(self._min_success * asked, 6) if share else self._min_success))
-        if answered < wanted:
-            raise self.failed(
-                f"{answered} of {asked} collections answered, and min_success = {self._min_success:g} wants {wanted}"
-            ) from self.first_cause()
-
-    def _asked_and_answered(self) -> tuple[int, int]:
-        asked = [record for record in self._records.values() if record.status != "skipped"]
-        return len(asked), sum(record.error is None for record in asked)
-
-    def _mark_cancelled(self) -> None:
-        """Mark the collections that are being asked as the statement ends."""
-        for record in self._records.values():
-            if record.status == "asked":
-                record.status = "cancelled"
 
 
 def _now() -> float:

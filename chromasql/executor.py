@@ -178,25 +178,25 @@ class _Run:
     async def result(self) -> ExecutionResult:
         started = time.perf_counter()
         plan = self._plan
-        self._dispatcher.knows(handle.name for handle in self._handles)
+        self._dispatcher.ledger.knows(handle.name for handle in self._handles)
         if plan.rankings:
             pages = [await self._page(ranking, rows) for ranking, rows in await self._ranked()]
         elif plan.aggregation is not None:
             groups = await self._aggregated()
-            self._dispatcher.require_some()
+            self._dispatcher.ledger.require_some()
             pages = [group_page(groups, plan)]
         else:
             pages = [await self._page(None, await self._scanned())]
-        self._dispatcher.require_some()
+        self._dispatcher.ledger.require_some()
         results = tuple(project_rows(rows, plan, explain_rows=self._explain_rows) for rows in pages)
         await self._look_for_typos([row for rows in results for row in rows])
         columns = tuple(output.name for output in plan.outputs)
         return ExecutionResult(
             rows=[row for rows in results for row in rows],
-            raw=self._dispatcher.raw(),
+            raw=self._dispatcher.ledger.raw(),
             columns=(*columns, EXPLAIN_COLUMN) if self._explain_rows and plan.rankings else columns,
             results=results,
-            outcomes=self._dispatcher.outcomes(),
+            outcomes=self._dispatcher.ledger.outcomes(),
             warnings=tuple(dict.fromkeys(self._warnings)),
             plan=plan,
             timings=self._dispatcher.timings(time.perf_counter() - started),
@@ -211,7 +211,7 @@ class _Run:
         if not plan.filter.pieces or not self._handles:
             return [(ranking, []) for ranking in (plan.rankings[:1] if fused else plan.rankings)]
         opened = await self._dispatcher.open_all(self._handles, share=_SHARE)
-        self._dispatcher.require_some()
+        self._dispatcher.ledger.require_some()
         leaves = list(dict.fromkeys(leaf for ranking in plan.rankings for leaf in ranking.leaves))
         await self._prepare(opened, [leaf for leaf in leaves if isinstance(leaf, KnnLeaf)])
         if plan.search == "whole" and not self._explain_rows:
@@ -460,7 +460,7 @@ class _Run:
             return await by_ids(self._ask(handle), ids, make, parts, self._plan.page, seen)
 
         found = {handle.place: records for handle, records in await self._dispatcher.each("fetch", owners, fetched)}
-        self._dispatcher.require_some()
+        self._dispatcher.ledger.require_some()
         kept: list[Row] = []
         for row in rows:
             record = found.get(row.place, {}).get(row.id)

@@ -285,7 +285,7 @@ class Engine:
     async def _run(self, plan: StatementPlan, dispatcher: Dispatcher, *, explain_rows: bool) -> ExecutionResult:
         match plan:
             case QueryPlan(explain="plan"):
-                return dataclasses.replace(explained(plan), outcomes=dispatcher.outcomes())
+                return dataclasses.replace(explained(plan), outcomes=dispatcher.ledger.outcomes())
             case QueryPlan():
                 result = await run_plan(plan, dispatcher, self._embed_fn, cache=self._cache, explain_rows=explain_rows)
                 return analyzed(result) if plan.explain == "analyze" else result
