@@ -27,7 +27,6 @@ if _t.TYPE_CHECKING:
     )
     from chromasql.analysis import bind_parameters, extract_metadata_values
     from chromasql.database import AsyncDatabase, Database, connect, connect_async
-    from chromasql.embedding import batch_embedder
     from chromasql.errors import (
         ChromaSQLError,
         ChromaSQLExecutionError,
@@ -40,14 +39,15 @@ if _t.TYPE_CHECKING:
     from chromasql.executor import execute_plan
     from chromasql.explain import explain_plan
     from chromasql.multi_collection import execute_multi_collection
+    from chromasql.operators.rerank import RerankRequest, register_reranker
     from chromasql.parser import parse, parse_script
     from chromasql.plan import PlanWarning, QueryPlan, plan_to_dict
     from chromasql.planner import Settings, build_plan
+    from chromasql.planner.scope import Scope
     from chromasql.printer import print_script, print_statement
     from chromasql.protocols import AsyncCollection, AsyncCollectionProvider, CollectionRouter
-    from chromasql.rerank import RerankRequest, register_reranker
     from chromasql.result import ExecutionResult, Outcome
-    from chromasql.scope import Scope
+    from chromasql.retrieval.embedding import batch_embedder
 
 __version__ = "2.0.0"
 
@@ -120,13 +120,13 @@ _HOME = {
     "PatternRouter": "chromasql.adapters",
     "PlanWarning": "chromasql.plan",
     "QueryPlan": "chromasql.plan",
-    "RerankRequest": "chromasql.rerank",
-    "Scope": "chromasql.scope",
+    "RerankRequest": "chromasql.operators.rerank",
+    "Scope": "chromasql.planner.scope",
     "ServersProvider": "chromasql.adapters",
     "Settings": "chromasql.planner",
     "SimpleAsyncClientAdapter": "chromasql.adapters",
     "StaticRouter": "chromasql.adapters",
-    "batch_embedder": "chromasql.embedding",
+    "batch_embedder": "chromasql.retrieval.embedding",
     "bind_parameters": "chromasql.analysis",
     "build_plan": "chromasql.planner",
     "connect": "chromasql.database",
@@ -141,7 +141,7 @@ _HOME = {
     "plan_to_dict": "chromasql.plan",
     "print_script": "chromasql.printer",
     "print_statement": "chromasql.printer",
-    "register_reranker": "chromasql.rerank",
+    "register_reranker": "chromasql.operators.rerank",
 }
 
 

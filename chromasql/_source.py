@@ -7,6 +7,8 @@ from typing import NamedTuple
 __all__ = ["NO_SPAN", "Position", "Span", "draw_caret", "locate"]
 
 _TABS = str.maketrans("\t", " ")
+
+
 _WIDEST = 100
 
 

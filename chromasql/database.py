@@ -10,13 +10,14 @@ from typing import Any, Self
 
 from chromasql import ast
 from chromasql.adapters.sources import open_source
-from chromasql.blocking import run_in_portal
-from chromasql.multi_collection import Engine, Parameters
+from chromasql.concurrency.portal import run_in_portal
+from chromasql.multi_collection import Engine
+from chromasql.multi_collection.engine import Parameters
 from chromasql.parser import parse
 from chromasql.planner import Settings
+from chromasql.planner.scope import Scope
 from chromasql.protocols import CollectionRouter, EmbedFunction, RouteFunction
 from chromasql.result import ExecutionResult
-from chromasql.scope import Scope
 
 __all__ = ["AsyncDatabase", "Database", "connect", "connect_async"]
 

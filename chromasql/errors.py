@@ -16,10 +16,11 @@ caught stands in ``__cause__``.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from chromasql._source import Position, Span, draw_caret, locate
 
@@ -42,12 +43,18 @@ class ChromaSQLError(Exception):
     """
     What every error of ChromaSQL is.
 
+    ``code`` is a stable name for the kind of error, such as ``unknown-column``; docs/errors.md lists them all.
     ``message`` is the sentence alone; ``str()`` adds the line of the statement and a caret where ``source`` and
     ``span`` are known.
     """
 
-    def __init__(self, message: str, *, source: str | None = None, span: Span | None = None) -> None:
+    default_code: ClassVar[str] = "error"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, source: str | None = None, span: Span | None = None
+    ) -> None:
         super().__init__(message)
+        self.code = self.default_code if code is None else code
         self.message = message
         self.source = source
         self.span = span
@@ -64,6 +71,19 @@ class ChromaSQLError(Exception):
         if self.source is None:
             self.source = source
         return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Return the error as plain data that JSON can hold.
+
+        ``code`` and ``message`` are always there. ``line`` and ``column`` (counted from 1) and ``excerpt`` (the line of
+        the statement with a caret under the place) are there where the error is about a place in the text.
+        """
+        described: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.source is not None and self.span is not None:
+            line, column = locate(self.source, self.span.start)
+            described |= {"line": line, "column": column, "excerpt": draw_caret(self.source, self.span)}
+        return described
 
     def __str__(self) -> str:
         if self.source is None or self.span is None:
@@ -83,13 +103,19 @@ def _rebuild(kind: type[ChromaSQLError], message: str) -> ChromaSQLError:
 class ChromaSQLParseError(ChromaSQLError):
     """The text is not a ChromaSQL statement."""
 
+    default_code = "syntax-error"
+
 
 class ChromaSQLPlanningError(ChromaSQLError):
     """The statement reads well but cannot be planned: a clause, a value, a parameter or an option is wrong."""
 
+    default_code = "invalid-statement"
+
 
 class ChromaSQLRoutingError(ChromaSQLPlanningError):
     """The statement leads to no collection, to one that does not exist, or a router refused it."""
+
+    default_code = "routing-failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +139,34 @@ class ChromaSQLExecutionError(ChromaSQLError):
     ``outcomes`` holds a `chromasql.Outcome` for each collection of the statement, where it came so far.
     """
 
+    default_code = "execution-failed"
+
     def __init__(
         self,
         message: str,
         *,
+        code: str | None = None,
         failures: Sequence[Failure] = (),
         outcomes: Sequence[Any] = (),
         source: str | None = None,
         span: Span | None = None,
     ) -> None:
-        super().__init__(message, source=source, span=span)
+        super().__init__(message, code=code, source=source, span=span)
         self.failures = tuple(failures)
         self.outcomes = tuple(outcomes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Return the error as plain data, with ``failures`` as a list of dicts.
+
+        ``collection`` is the name of the collection that failed, where it was one.
+        """
+        described = super().to_dict()
+        names = {failure.collection for failure in self.failures if failure.collection is not None}
+        if len(names) == 1:
+            described["collection"] = names.pop()
+        described["failures"] = [dataclasses.asdict(failure) for failure in self.failures]
+        return described
 
     def __str__(self) -> str:
         shown = [f"\n  {failure}" for failure in self.failures[:_MOST_NAMES]]
@@ -136,6 +178,8 @@ class ChromaSQLExecutionError(ChromaSQLError):
 
 class ChromaSQLTimeoutError(ChromaSQLExecutionError):
     """The deadline of the statement passed before there was an answer."""
+
+    default_code = "timeout"
 
 
 def describe_exception(error: BaseException) -> str:

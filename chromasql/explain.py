@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
-from chromasql.expressions import (
+from chromasql.plan import (
+    AggregateCall,
+    And,
+    Bm25Leaf,
+    ChromaRequest,
+    Condition,
+    KnnLeaf,
+    Leaf,
+    Or,
+    OrderKey,
+    Output,
+    QueryPlan,
+    SparseQuery,
+    TextQuery,
+    VectorQuery,
+)
+from chromasql.plan.expressions import (
     Arithmetic,
     Constant,
     Expression,
@@ -15,28 +32,32 @@ from chromasql.expressions import (
     MetadataValue,
     ScalarFunction,
 )
-from chromasql.plan import (
-    AggregateCall,
-    AllOf,
-    AnyOf,
-    Bm25Leaf,
-    Condition,
-    KnnLeaf,
-    Leaf,
-    OrderKey,
-    Output,
-    Piece,
-    QueryPlan,
-    SparseQuery,
-    TextQuery,
-    VectorQuery,
-    plan_to_dict,
-)
+from chromasql.plan.serialize import plan_to_dict
 from chromasql.result import ExecutionResult
 
-__all__ = ["explain_condition", "explain_plan", "explain_run", "explain_score", "plan_to_dict"]
+__all__ = ["analyzed", "explain_condition", "explain_plan", "explain_run", "explain_score", "explained", "plan_to_dict"]
+
+
+def analyzed(result: ExecutionResult) -> ExecutionResult:
+    """Return the result of EXPLAIN ANALYZE for what the statement gave."""
+    assert isinstance(result.plan, QueryPlan)
+    text = explain_run(result)
+    rows = [{"plan": line} for line in text.splitlines()]
+    return dataclasses.replace(result, rows=rows, columns=("plan",), results=(rows,), explanation=text)
+
+
+def explained(plan: QueryPlan) -> ExecutionResult:
+    """Return the result of EXPLAIN: nothing is run."""
+    text = explain_plan(plan)
+    rows = [{"plan": line} for line in text.splitlines()]
+    return ExecutionResult(
+        rows, columns=("plan",), results=(rows,), warnings=plan.warnings, plan=plan, explanation=text
+    )
+
 
 _MOST_NAMES = 8
+
+
 _WIDEST = 160
 
 
@@ -125,21 +146,21 @@ def _filter(plan: QueryPlan) -> Iterator[str]:
     if not found.restricts:
         yield "  filter: none"
         return
-    if not found.pieces:
+    if not found.requests:
         yield "  filter: no record can satisfy it, so nothing is asked"
         return
     yield "  filter:"
-    for at, piece in enumerate(found.pieces, start=1):
-        which = f" {at} of {len(found.pieces)}" if len(found.pieces) > 1 else ""
-        yield f"    sent to Chroma{which}: {_piece(piece)}"
+    for at, request in enumerate(found.requests, start=1):
+        which = f" {at} of {len(found.requests)}" if len(found.requests) > 1 else ""
+        yield f"    sent to Chroma{which}: {_request(request)}"
     if found.residual is None:
         yield "    re-checked here: nothing, Chroma's answer is exact"
     else:
         yield f"    re-checked here: {explain_condition(found.residual)}"
 
 
-def _piece(piece: Piece) -> str:
-    parts: dict[str, Any] = {"ids": piece.ids, "where": piece.where, "where_document": piece.where_document}
+def _request(request: ChromaRequest) -> str:
+    parts: dict[str, Any] = {"ids": request.ids, "where": request.where, "where_document": request.where_document}
     sent = [f"{name} {_json(value)}" for name, value in parts.items() if value is not None]
     return ", ".join(sent) or "nothing"
 
@@ -283,9 +304,9 @@ def _fetch(plan: QueryPlan) -> Iterator[str]:
 def explain_condition(condition: Condition) -> str:
     """Write a condition as SQL would."""
     match condition:
-        case AllOf(parts):
+        case And(parts):
             return " AND ".join(_bracketed(part) for part in parts)
-        case AnyOf(parts):
+        case Or(parts):
             return " OR ".join(_bracketed(part) for part in parts)
         case test:
             operand = "" if test.operator.endswith("null") else f" {_json(test.operand)}"
@@ -295,7 +316,7 @@ def explain_condition(condition: Condition) -> str:
 
 def _bracketed(part: Condition) -> str:
     text = explain_condition(part)
-    return f"({text})" if isinstance(part, AllOf | AnyOf) else text
+    return f"({text})" if isinstance(part, And | Or) else text
 
 
 def _json(value: Any) -> str:

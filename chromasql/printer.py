@@ -14,15 +14,24 @@ from chromasql.grammar import RESERVED
 __all__ = ["print_script", "print_statement"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
 _SOURCE = re.compile(r"[A-Za-z0-9_*]+(?:[.\-][A-Za-z0-9_*]+)*")
+
 
 _AMBIGUOUS = RESERVED | {"BM25", "DISTINCT", "FALSE", "KNN", "NULL", "RRF", "TRUE"}
 """Words that are no field where a field may begin, somewhere in the language."""
 
+
 _ESCAPES = {"\\": "\\\\", "'": "''", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
+
 _OR, _AND, _NOT = range(3)
+
+
 _SUM, _PRODUCT, _SIGNED = range(3)
+
+
 _Test: TypeAlias = (
     ast.ComparisonPredicate
     | ast.InPredicate
@@ -33,6 +42,7 @@ _Test: TypeAlias = (
     | ast.RegexPredicate
     | ast.ContainsPredicate
 )
+
 
 _BINDING = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT}
 

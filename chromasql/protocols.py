@@ -12,16 +12,10 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from chromasql.ast import Query
 
-__all__ = [
-    "AsyncCollection",
-    "AsyncCollectionProvider",
-    "CollectionRouter",
-    "EmbedFunction",
-    "RouteFunction",
-    "Vector",
-]
+__all__ = ["AsyncCollection", "AsyncCollectionProvider", "CollectionRouter", "EmbedFunction", "RouteFunction", "Vector"]
 
 Vector: TypeAlias = Sequence[float]
+
 
 EmbedFunction: TypeAlias = Callable[..., Any]
 """
@@ -31,6 +25,7 @@ It may be a coroutine function; a blocking one is called off the event loop. A f
 because it is marked with `chromasql.batch_embedder` or because it is one of chromadb's embedding
 functions, is called once with all the texts of a statement for one model and returns as many vectors.
 """
+
 
 RouteFunction: TypeAlias = Callable[[Query], Sequence[str] | Awaitable[Sequence[str] | None] | None]
 

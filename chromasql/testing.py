@@ -23,7 +23,10 @@ from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, Route
 __all__ = ["check_provider", "check_router"]
 
 _RECORDS = 25  # how many of each collection are looked at
+
+
 _PAGE = 7
+
 
 _QUERIES = (
     "SELECT * FROM docs",

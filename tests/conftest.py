@@ -21,9 +21,10 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
-from chromasql import rerank
+from chromasql.operators import rerank
 
 settings.register_profile("ci", max_examples=60, deadline=None)
+settings.register_profile("quick", max_examples=10, deadline=None)
 settings.register_profile("nightly", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 

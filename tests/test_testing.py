@@ -10,8 +10,8 @@ import chromadb
 import numpy as np
 import pytest
 
-from chromasql.adapters.memory import MemoryCollection, MemoryProvider
-from chromasql.adapters.routers import MetadataFieldRouter, PatternRouter, StaticRouter
+from chromasql.adapters import MemoryProvider, MetadataFieldRouter, PatternRouter, StaticRouter
+from chromasql.adapters.memory import MemoryCollection
 from chromasql.ast import Query
 from chromasql.errors import ChromaSQLRoutingError
 from chromasql.parser import parse

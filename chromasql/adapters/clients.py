@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chromasql.adapters.names import CHROMA_NAME
+from chromasql.concurrency.threads import run_blocking
 from chromasql.errors import ChromaSQLPlanningError, describe_exception
-from chromasql.handles import CHROMA_NAME, run_blocking
 
 __all__ = ["FolderProvider", "SimpleAsyncClientAdapter"]
 
 _PAGE = 1000
+
+
 _opening = threading.Lock()
 
 

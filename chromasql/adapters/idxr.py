@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chromasql.adapters.names import CHROMA_NAME
 from chromasql.errors import ChromaSQLExecutionError, ChromaSQLPlanningError
-from chromasql.handles import CHROMA_NAME
 
 __all__ = ["AsyncMultiCollectionAdapter"]
 

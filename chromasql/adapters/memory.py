@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chromasql.errors import near_names
-from chromasql.regex import compile_regex
+from chromasql.operators.patterns import compile_regex
 
 if TYPE_CHECKING:
     from chromasql.protocols import Vector
@@ -16,6 +16,7 @@ __all__ = ["MemoryCollection", "MemoryProvider", "Record"]
 
 Record: TypeAlias = Mapping[str, Any]
 """``id``, and any of ``document``, ``metadata``, ``embedding`` and ``uri``."""
+
 
 _COLUMNS = {"documents": "document", "embeddings": "embedding", "metadatas": "metadata", "uris": "uri"}
 
@@ -150,6 +151,7 @@ def _columns(records: Sequence[Record], include: Sequence[str]) -> dict[str, Any
 # Filters
 
 _Test: TypeAlias = Callable[[Any], bool]
+
 
 _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
     "$gt": operator.gt,

@@ -22,12 +22,21 @@ if TYPE_CHECKING:
 __all__ = ["MetadataFieldRouter", "PatternRouter", "StaticRouter", "load_query_config"]
 
 _MOST_NAMES = 10_000
+
+
 _FIELD = re.compile(r"\{([^{}]*)\}")
+
+
 _NAME_PART = re.compile(r"[a-zA-Z0-9._-]*")
+
+
 # What Chroma accepts as a name: 3 to 512 characters, a letter or a digit at both ends, no two dots in a row.
 _NAME = re.compile(r"(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
 
+
 _Value: TypeAlias = str | int | float | bool
+
+
 # A value and its kind, so that TRUE is not 1 and '1' is not 1.
 _Tagged: TypeAlias = tuple[str, _Value]
 

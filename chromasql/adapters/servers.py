@@ -19,17 +19,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from chromasql.adapters.sources import open_source
-from chromasql.errors import (
-    ChromaSQLExecutionError,
-    ChromaSQLPlanningError,
-    describe_exception,
-    near_names,
-)
-from chromasql.handles import awaitable_collection, cancel_all
+from chromasql.concurrency.async_collection import awaitable_collection
+from chromasql.concurrency.tasks import cancel_all
+from chromasql.errors import ChromaSQLExecutionError, ChromaSQLPlanningError, describe_exception, near_names
 
 __all__ = ["ServersProvider"]
 
 _SERVER = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
+
+
 _CONCURRENCY = 8
 
 

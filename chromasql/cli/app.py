@@ -21,13 +21,16 @@ from chromasql.parser import parse
 from chromasql.plan import QueryPlan
 
 if TYPE_CHECKING:
-    from chromasql.demo.tour import Stop
+    from chromasql.cli.demo.tour import Stop
     from chromasql.result import ExecutionResult
 
 __all__ = ["app"]
 
 _FAILED = 1
+
+
 _PARTIAL = 3
+
 
 app = typer.Typer(
     name="chromasql",
@@ -38,15 +41,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
+
 _Statement = Annotated[
     str,
     typer.Argument(metavar="SQL", help="The statement, or - to read it from standard input.", show_default=False),
 ]
+
+
 _Path = Annotated[
     Path | None,
     typer.Option("--path", metavar="DIR", exists=True, file_okay=False, help="Folder of an embedded Chroma database."),
 ]
+
+
 _Url = Annotated[str | None, typer.Option("--url", metavar="URL", help="Address of a Chroma server.")]
+
+
 _Parameters = Annotated[
     list[str] | None,
     typer.Option(
@@ -56,17 +66,29 @@ _Parameters = Annotated[
         help="Value of :NAME, or of the first ? with 1=VALUE; JSON if it reads so, else text. Repeatable.",
     ),
 ]
+
+
 _Format = Annotated[Format, typer.Option("--format", "-f", case_sensitive=False, help="How the rows are written.")]
+
+
 _Token = Annotated[
     str | None,
     typer.Option("--token", help=f"Sent as X-Chroma-Token; ${TOKEN_VARIABLE} is, if there is none."),
 ]
+
+
 _Headers = Annotated[
     list[str] | None,
     typer.Option("--header", metavar="'NAME: VALUE'", help="HTTP header to send. Repeatable."),
 ]
+
+
 _Tenant = Annotated[str | None, typer.Option("--tenant", help="Tenant, if not Chroma's default.")]
+
+
 _Database = Annotated[str | None, typer.Option("--database", help="Database, if not Chroma's default.")]
+
+
 _Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Time for the whole statement.")]
 
 
@@ -196,8 +218,8 @@ def demo(
     The texts are the docstrings of Python's standard library. The first run takes some ten seconds, a later
     one uses what is there. It needs no network, but WordLlama: pip install "chromasql[demo]"
     """
-    from chromasql.demo.store import is_complete
-    from chromasql.demo.tour import run_tour
+    from chromasql.cli.demo.store import is_complete
+    from chromasql.cli.demo.tour import run_tour
 
     with _errors_told():
         if not is_complete(path):
@@ -213,8 +235,8 @@ def _build_demo(path: Path) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from chromasql.demo.corpus import read_standard_library
-    from chromasql.demo.store import build_store
+    from chromasql.cli.demo.corpus import read_standard_library
+    from chromasql.cli.demo.store import build_store
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

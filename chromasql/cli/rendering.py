@@ -24,9 +24,16 @@ __all__ = ["Format", "Rows", "guarded_output", "print_table", "render", "shorten
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
 
+
 _READER_GONE = 141  # 128 + SIGPIPE, what a shell reports of any program whose reader left
+
+
 _WIDEST_CELL = 160
+
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
 _ITEM = "_item"
 
 

@@ -42,7 +42,7 @@ class Source:
     def open(self) -> Database:
         """Open the database; raise `chromasql.ChromaSQLError` where that cannot be."""
         import chromasql
-        from chromasql.demo import embedding  # noqa: F401 - so that the demo's collections answer TEXT
+        from chromasql.cli.demo import embedding  # noqa: F401 - so that the demo's collections answer TEXT
 
         settings = chromasql.Settings(timeout=self.timeout)
         if self.url is None:

@@ -1,22 +1,23 @@
 """Ast to plan: all semantic checks, and every decision."""
 
-from chromasql.planner.dialect import DISTRIBUTED, LOCAL, Dialect, dialect_named
-from chromasql.planner.planner import build_plan, place_plan, plan_bound, plan_statement, with_vector
-from chromasql.planner.ranking import MAX_POOL
-from chromasql.planner.scoping import place_view
+from chromasql.plan.dialect import DISTRIBUTED, LOCAL, Dialect, dialect_named
+from chromasql.planner.placement import bind_collections, with_vector
+from chromasql.planner.planner import build_plan, plan_bound, plan_statement
+from chromasql.planner.ranking import MAX_CANDIDATES
+from chromasql.planner.scope_rules import bind_visible_records
 from chromasql.planner.settings import OPTIONS, Settings
 
 __all__ = [
     "DISTRIBUTED",
     "LOCAL",
-    "MAX_POOL",
+    "MAX_CANDIDATES",
     "OPTIONS",
     "Dialect",
     "Settings",
+    "bind_collections",
+    "bind_visible_records",
     "build_plan",
     "dialect_named",
-    "place_plan",
-    "place_view",
     "plan_bound",
     "plan_statement",
     "with_vector",

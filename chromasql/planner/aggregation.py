@@ -8,7 +8,7 @@ from chromasql import ast
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.plan import AggregateCall, Aggregation, Column, Keep, OrderKey, PlanWarning
 from chromasql.planner.conditions import ConditionBuilder
-from chromasql.planner.ranking import count_of
+from chromasql.planner.numbers import count_of
 
 __all__ = ["AggregationPlanner", "aggregates", "plan_keep"]
 

@@ -14,39 +14,14 @@ from typing import assert_never
 from chromasql import ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLPlanningError
-from chromasql.plan import ALWAYS, NEVER, AllOf, AnyOf, Column, Condition, PlanWarning, Test
-from chromasql.regex import check_regex
+from chromasql.operators.patterns import check_regex
+from chromasql.plan import ALWAYS, NEVER, Column, Comparison, Condition, PlanWarning
+from chromasql.plan.conditions import all_of, any_of
+from chromasql.planner.numbers import literal
 
-__all__ = ["ConditionBuilder", "all_of", "any_of", "literal"]
+__all__ = ["ConditionBuilder"]
 
 _OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-
-
-def literal(value: ast.Value) -> ast.Scalar:
-    """Return the value of a literal; a parameter must be bound by now."""
-    if isinstance(value, ast.Parameter):
-        raise ChromaSQLPlanningError(f"parameter {value} has no value; give it in params", span=value.span)
-    return value.value
-
-
-def all_of(parts: Iterable[Condition]) -> Condition:
-    """Join conditions by AND, flattened and folded."""
-    flat: list[Condition] = []
-    for part in parts:
-        if part == NEVER:
-            return NEVER
-        flat.extend(part.parts if isinstance(part, AllOf) else (part,))
-    return flat[0] if len(flat) == 1 else AllOf(tuple(flat))
-
-
-def any_of(parts: Iterable[Condition]) -> Condition:
-    """Join conditions by OR, flattened and folded."""
-    flat: list[Condition] = []
-    for part in parts:
-        if part == ALWAYS:
-            return ALWAYS
-        flat.extend(part.parts if isinstance(part, AnyOf) else (part,))
-    return flat[0] if len(flat) == 1 else AnyOf(tuple(flat))
 
 
 def _without_repeats(parts: Iterable[Condition]) -> list[Condition]:
@@ -100,7 +75,7 @@ class ConditionBuilder:
     def _test(self, column: Column, operator: str, operand: ast.Scalar | tuple[ast.Scalar, ...] = None) -> Condition:
         if _never_present(column):
             return ALWAYS if operator in ("is null", "is distinct") else NEVER
-        return Test(column, operator, operand)
+        return Comparison(column, operator, operand)
 
     def _compared(self, operand: ast.Operand, operator: str, value: ast.Value) -> Condition:
         column, scalar = self._column(operand), literal(value)

@@ -3,75 +3,55 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
 from chromasql import ast
 from chromasql._source import Span
-from chromasql.bm25 import split_words, words_pattern
 from chromasql.errors import ChromaSQLPlanningError
-from chromasql.expressions import Arithmetic, Constant, Expression, Fusion, LeafValue, MetadataValue, ScalarFunction
+from chromasql.operators.bm25 import split_words, words_pattern
 from chromasql.plan import (
     ALWAYS,
     EMBEDDING_KEY,
     NEVER,
     Bm25Leaf,
     Column,
+    Comparison,
     Condition,
     Filter,
     KnnLeaf,
     Leaf,
     Ranking,
     SparseQuery,
-    Test,
     TextQuery,
     VectorQuery,
 )
-from chromasql.planner.conditions import all_of, literal
-from chromasql.planner.dialect import LOCAL, Dialect
+from chromasql.plan.conditions import all_of
+from chromasql.plan.dialect import LOCAL, Dialect
+from chromasql.plan.expressions import (
+    Arithmetic,
+    Constant,
+    Expression,
+    Fusion,
+    LeafValue,
+    MetadataValue,
+    ScalarFunction,
+)
+from chromasql.planner.numbers import count_of, flag_of, literal, number_of
 from chromasql.planner.pushdown import push_down
 
-__all__ = ["MAX_POOL", "RankingPlanner", "count_of", "number_of", "translated_leaf"]
+__all__ = ["MAX_CANDIDATES", "RankingPlanner", "translated_leaf"]
 
-MAX_POOL = 1_000_000
+MAX_CANDIDATES = 1_000_000
 """The most candidates that a leaf may ask for."""
 
+
 _DOCUMENT = Column("document")
+
+
 _LARGEST = 3.4028234663852886e38
 """The largest number of single precision."""
-
-
-def count_of(value: ast.Value | None, what: str, *, least: int) -> int | None:
-    """Return a whole number of at least ``least``, or None where it is left out."""
-    if value is None:
-        return None
-    number = literal(value)
-    if type(number) is not int or number < least:
-        raise ChromaSQLPlanningError(f"{what} takes a whole number of at least {least}", span=value.span)
-    return number
-
-
-def number_of(value: ast.Value | None, what: str) -> float | None:
-    """Return a number, or None where it is left out."""
-    if value is None:
-        return None
-    number = literal(value)
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise ChromaSQLPlanningError(f"{what} takes a number", span=value.span)
-    if isinstance(number, int) and abs(number) > sys.float_info.max:
-        raise ChromaSQLPlanningError(f"{what} takes a number of at most {sys.float_info.max:.2g}", span=value.span)
-    return number
-
-
-def _flag(value: ast.Value | None, what: str) -> bool | None:
-    if value is None:
-        return None
-    flag = literal(value)
-    if not isinstance(flag, bool):
-        raise ChromaSQLPlanningError(f"{what} takes TRUE or FALSE", span=value.span)
-    return flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +139,7 @@ class RankingPlanner:
 
     def _add(self, leaf: Leaf, node: ast.Knn | ast.Bm25, fusion: _InFusion | None) -> LeafValue:
         default = number_of(node.default, "default")
-        return_rank = _flag(node.return_rank, "return_rank")
+        return_rank = flag_of(node.return_rank, "return_rank")
         optional = default is not None
         if fusion is not None:
             if return_rank is False:
@@ -219,8 +199,8 @@ class RankingPlanner:
 
     @staticmethod
     def _checked_pool(count: int, span: Span) -> int:
-        if count > MAX_POOL:
-            raise ChromaSQLPlanningError(f"{count} candidates are more than {MAX_POOL}", span=span)
+        if count > MAX_CANDIDATES:
+            raise ChromaSQLPlanningError(f"{count} candidates are more than {MAX_CANDIDATES}", span=span)
         return count
 
     # Fusion
@@ -230,7 +210,7 @@ class RankingPlanner:
         if k is not None and k <= 0:
             assert rrf.k is not None
             raise ChromaSQLPlanningError("k takes a number above 0", span=rrf.k.span)
-        require_all = _flag(rrf.require_all, "require_all") or False
+        require_all = flag_of(rrf.require_all, "require_all") or False
         default = number_of(rrf.default, "default")
         if require_all and default is not None:
             raise ChromaSQLPlanningError(
@@ -250,7 +230,7 @@ class RankingPlanner:
             raise ChromaSQLPlanningError(f"RRF has {len(rrf.ranks)} ranks and {len(weights)} weights", span=rrf.span)
         if min(weights) < 0:
             raise ChromaSQLPlanningError("weights cannot be below 0", span=rrf.span)
-        if not _flag(rrf.normalize, "normalize"):
+        if not flag_of(rrf.normalize, "normalize"):
             return tuple(weights)
         total = sum(weights)
         if total == 0:
@@ -266,8 +246,8 @@ def translated_leaf(leaf: Leaf, condition: Condition, dialect: Dialect) -> Leaf:
 def _with_filters(leaf: Bm25Leaf, condition: Condition, dialect: Dialect) -> Bm25Leaf:
     """Find the documents with a word, and count all documents, under the statement's filter."""
     filtered = condition != ALWAYS
-    has_word = Test(_DOCUMENT, "regex", words_pattern(leaf.words)) if leaf.words else NEVER
-    counted = Test(_DOCUMENT, "is not null" if filtered else "is null")
+    has_word = Comparison(_DOCUMENT, "regex", words_pattern(leaf.words)) if leaf.words else NEVER
+    counted = Comparison(_DOCUMENT, "is not null" if filtered else "is null")
     return dataclasses.replace(
         leaf,
         matching=push_down(all_of([condition, has_word]), dialect),

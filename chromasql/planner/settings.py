@@ -8,21 +8,26 @@ from typing import Any
 
 from chromasql import ast
 from chromasql.errors import ChromaSQLPlanningError, near_names
-from chromasql.planner.ranking import MAX_POOL
+from chromasql.planner.ranking import MAX_CANDIDATES
 
 __all__ = ["OPTIONS", "Settings", "with_options"]
 
 OPTIONS = ("merge", "on_error", "per_collection", "read_level", "timeout")
 """The names of the options."""
 
+
 _CALLERS_OWN = ("collection_timeout", "min_success", "retries")
+
+
 _READ_LEVELS = ("index_and_wal", "index_only", "index_and_bounded_wal")
+
+
 _TAKES = {
     "collection_timeout": "a number of seconds above 0",
     "merge": "SCORE (also called distance) or RRF",
     "min_success": "a whole number from 1 on, or a share above 0 and up to 1.0",
     "on_error": "SKIP or FAIL",
-    "per_collection": f"a whole number from 1 to {MAX_POOL}",
+    "per_collection": f"a whole number from 1 to {MAX_CANDIDATES}",
     "read_level": "INDEX_AND_WAL, INDEX_ONLY or INDEX_AND_BOUNDED_WAL",
     "retries": "a whole number from 0 on",
     "timeout": "a number of seconds above 0",
@@ -99,7 +104,7 @@ def _checked(name: str, value: Any) -> Any:
             return word
         case "read_level", str() if word in _READ_LEVELS:
             return word
-        case "per_collection", int() if not isinstance(word, bool) and 1 <= word <= MAX_POOL:
+        case "per_collection", int() if not isinstance(word, bool) and 1 <= word <= MAX_CANDIDATES:
             return word
         case "retries", int() if not isinstance(word, bool) and word >= 0:
             return word

@@ -24,8 +24,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromasql.adapters import http
-from chromasql.adapters._http_address import parse_address
-from chromasql.adapters._http_answers import find_misfit
 from chromasql.adapters.http import (
     HttpCollection,
     HttpConnectionError,
@@ -34,6 +32,8 @@ from chromasql.adapters.http import (
     HttpProvider,
     HttpResponseError,
 )
+from chromasql.adapters.http.address import parse_address
+from chromasql.adapters.http.responses import find_misfit
 from chromasql.errors import ChromaSQLError
 from chromasql.protocols import AsyncCollection, AsyncCollectionProvider
 

@@ -9,8 +9,7 @@ import chromadb
 import pytest
 from chromadb.errors import NotFoundError
 
-from chromasql.adapters.idxr import AsyncMultiCollectionAdapter
-from chromasql.adapters.routers import MetadataFieldRouter, load_query_config
+from chromasql.adapters import AsyncMultiCollectionAdapter, MetadataFieldRouter, load_query_config
 from chromasql.errors import ChromaSQLExecutionError, ChromaSQLPlanningError
 from chromasql.parser import parse
 from chromasql.protocols import AsyncCollectionProvider

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chromasql.adapters.memory import MemoryCollection, MemoryProvider
+from chromasql.adapters import MemoryProvider
+from chromasql.adapters.memory import MemoryCollection
 from chromasql.protocols import AsyncCollection, AsyncCollectionProvider
 from chromasql.testing import check_provider
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from three_valued import Condition, Metadata, conditions, metadatas
 
 from chromasql import ast
-from chromasql.adapters.routers import MetadataFieldRouter, PatternRouter, StaticRouter, load_query_config
+from chromasql.adapters import MetadataFieldRouter, PatternRouter, StaticRouter, load_query_config
 from chromasql.analysis import bind_parameters
 from chromasql.errors import ChromaSQLRoutingError
 from chromasql.parser import parse

@@ -27,7 +27,7 @@ from chromasql import (
     connect_async,
 )
 from chromasql.adapters.http import HttpError
-from chromasql.retries import may_pass, retry_after
+from chromasql.dispatch.retry import is_transient, retry_after
 from chromasql.testing import check_provider
 
 RANKED = "SELECT id, _collection, distance FROM * USING EMBEDDING (VECTOR [0.0]) TOPK 100"
@@ -240,7 +240,7 @@ async def test_retry_after_passes_on() -> None:
     down = Down(HttpError("slow down", status=429, retry_after=7))
     with pytest.raises(ChromaSQLExecutionError, match="server us: slow down") as caught:
         await ServersProvider({"us": down}).list_collection_names()
-    assert (may_pass(caught.value), retry_after(caught.value)) == (True, 7)
+    assert (is_transient(caught.value), retry_after(caught.value)) == (True, 7)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import chromasql
-from chromasql.demo import build_store, read_standard_library
-from chromasql.demo.embedding import WordLlamaEmbeddingFunction
+from chromasql.cli.demo.corpus import read_standard_library
+from chromasql.cli.demo.embedding import WordLlamaEmbeddingFunction
+from chromasql.cli.demo.store import build_store
 
 QUERIES = Path(__file__).with_name("data") / "hybrid_queries.json"
 PAGE = Path(__file__).parents[2] / "docs" / "hybrid.md"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from chromasql.threads import BlockingCalls
+from chromasql.concurrency.threads import BlockingPool
 from tests.benchmarks.fanout import Router
 from tests.benchmarks.records import Shape, query_vector
 from tests.benchmarks.timing import Contender, alternate
@@ -16,7 +16,7 @@ from tests.benchmarks.timing import Contender, alternate
 _SIZES = (1, 2, 4, 8, 16)
 _PAGES = (10, 200)
 _SQL = "SELECT id, document, metadata FROM docs USING EMBEDDING (VECTOR :vector) LIMIT :limit"
-_THREADS = "chromasql.handles._threads"
+_THREADS = "chromasql.concurrency.threads._threads"
 
 
 async def measure(url: str, folder: Path, shape: Shape, rounds: int) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ async def measure(url: str, folder: Path, shape: Shape, rounds: int) -> list[dic
         inside = chromasql.connect_async(embedded, router=router, max_concurrency=max(_SIZES))
         runs: dict[str, dict[int, Any]] = {"embedded, threads": {}, "address, connections": {}, "client, calls": {}}
         for size in _SIZES:
-            calls = BlockingCalls(size)
+            calls = BlockingPool(size)
             stack.callback(calls.close)
             runs["embedded, threads"][size] = partial(_on_threads, calls, inside)
             provider = HttpProvider(url, connections=size)
@@ -56,6 +56,6 @@ async def measure(url: str, folder: Path, shape: Shape, rounds: int) -> list[dic
     return found
 
 
-async def _on_threads(calls: BlockingCalls, database: Any, sql: str, params: dict[str, Any]) -> None:
+async def _on_threads(calls: BlockingPool, database: Any, sql: str, params: dict[str, Any]) -> None:
     with patch(_THREADS, lambda: calls):
         await database.execute(sql, params)

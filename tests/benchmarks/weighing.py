@@ -1,4 +1,4 @@
-"""Everything at once or late for the winners: the times behind the constants of `chromasql.planner.fetching`."""
+"""Everything at once or late for the winners: the times behind the constants of `chromasql.planner.materialization`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PAIRS = (
     (37, 20),
 )
 _SHOWN = {"document, metadata": "id, document, metadata", "and embedding": "id, document, metadata, embedding"}
-_LATE_COST = "chromasql.planner.fetching._late_cost"
+_LATE_COST = "chromasql.planner.materialization._late_cost"
 _FORCED = {"at once": float("inf"), "late": float("-inf")}
 
 

@@ -24,7 +24,8 @@ from typer.testing import CliRunner
 import chromasql
 from chromasql.cli import main
 from chromasql.cli.app import app
-from chromasql.demo import Text, build_store
+from chromasql.cli.demo.corpus import Text
+from chromasql.cli.demo.store import build_store
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(chromasql.__file__).parents[1])}
 TEXTS = [

@@ -21,11 +21,10 @@ from typer.testing import CliRunner
 
 import chromasql
 from chromasql.cli.app import app
-from chromasql.demo import COLLECTIONS, Text, build_store, collection_of, is_complete, read_standard_library
-from chromasql.demo.corpus import _count_parameters
-from chromasql.demo.embedding import WordLlamaEmbeddingFunction, load_model
-from chromasql.demo.store import MARKER
-from chromasql.demo.tour import STOPS, run_tour
+from chromasql.cli.demo.corpus import COLLECTIONS, Text, _count_parameters, collection_of, read_standard_library
+from chromasql.cli.demo.embedding import WordLlamaEmbeddingFunction, load_model
+from chromasql.cli.demo.store import MARKER, build_store, is_complete
+from chromasql.cli.demo.tour import STOPS, run_tour
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(chromasql.__file__).parents[1])}
 TEXTS = [
@@ -237,7 +236,7 @@ def test_without_wordllama_the_error_names_the_extra(monkeypatch, tmp_path):
 
 def test_loading_the_model_leaves_logging_alone():
     """WordLlama sets up everyone's logging when it is imported; loading the model undoes that."""
-    code = "import logging; from chromasql.demo.embedding import load_model; load_model(); r = logging.getLogger(); print(r.handlers, r.level)"
+    code = "import logging; from chromasql.cli.demo.embedding import load_model; load_model(); r = logging.getLogger(); print(r.handlers, r.level)"
 
     result = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
 

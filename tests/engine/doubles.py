@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from chromasql import SimpleAsyncClientAdapter
-from chromasql.handles import awaitable_collection
+from chromasql.concurrency.async_collection import awaitable_collection
 
 T = TypeVar("T")
 Act = Callable[[], Awaitable[Any]]

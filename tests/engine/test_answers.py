@@ -19,9 +19,9 @@ from predicates.strategies import MOST_COLLECTIONS, Data, datasets, rankings, sc
 
 import chromasql
 from chromasql.adapters import SimpleAsyncClientAdapter
-from chromasql.merge import merge_by_rank
-from chromasql.plan import Fetch, QueryPlan
-from chromasql.rows import Row
+from chromasql.operators.merge import merge_by_rank
+from chromasql.operators.row import Row
+from chromasql.plan import Materialization, QueryPlan
 
 pytestmark = pytest.mark.timeout(7200)
 # Each example is a set of collections that answers several statements.
@@ -190,18 +190,18 @@ def test_execute_multi_collection(store, draws):
             assert same_lists(got.results, answer(statement, data.collections))
 
 
-def fetches(plan: QueryPlan) -> Iterator[Fetch]:
+def fetches(plan: QueryPlan) -> Iterator[Materialization]:
     """Give the ways to fetch the parts that a plan needs: all at once, before the order, or as late as can be."""
     needed = plan.fetch
     parts = tuple(sorted({*needed.first, *needed.score, *needed.order, *needed.last}))
     ordered = tuple(part for part in parts if any(key.column.part == part for key in plan.order))
     late = tuple(part for part in parts if part not in ordered)
-    yield Fetch(first=parts)
+    yield Materialization(first=parts)
     if plan.rankings:
-        yield Fetch(order=parts)
-        yield Fetch(order=ordered, last=late)
+        yield Materialization(order=parts)
+        yield Materialization(order=ordered, last=late)
     else:
-        yield Fetch(first=ordered, last=late)
+        yield Materialization(first=ordered, last=late)
 
 
 @fewer
@@ -215,7 +215,7 @@ def test_fetching(store, draws):
             statement = draws.draw(rankings(data, depth=1) if ranked else scans(data, depth=1))
             usual = ask(store, statement, names_of(data))
             for fetch in fetches(usual.plan):
-                with patch("chromasql.planner.planner.plan_fetch", lambda plan, count, fetch=fetch: fetch):
+                with patch("chromasql.planner.planner.plan_materialization", lambda plan, count, fetch=fetch: fetch):
                     assert ask(store, statement, names_of(data)).results == usual.results
 
 

@@ -32,7 +32,7 @@ from chromasql import (
     execute_plan,
     parse,
 )
-from chromasql.adapters.clients import FolderProvider
+from chromasql.adapters import FolderProvider
 from engine.doubles import Hang, fill, others
 
 COUNT = "SELECT id FROM docs"

@@ -23,13 +23,13 @@ from chromasql import (
     batch_embedder,
     build_plan,
     connect_async,
-    embedding,
     execute_plan,
     parse,
 )
-from chromasql.embedding import VectorCache, embed_sparse
-from chromasql.handles import Handle
+from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.plan import TextQuery
+from chromasql.retrieval import embedding
+from chromasql.retrieval.embedding import VectorCache, embed_sparse
 from engine.doubles import Hang, fill, others, plain_id
 
 NAMES = [f"part-{number}" for number in range(5)]
@@ -516,10 +516,10 @@ class Counts(SparseEmbeddingFunction[Documents]):
         return {}
 
 
-def with_sparse_index(schema: Any) -> Handle:
+def with_sparse_index(schema: Any) -> CollectionHandle:
     """Return an opened handle of a collection with a schema."""
     collection = SimpleNamespace(get=print, query=print, schema=schema)
-    handle = Handle("docs", 0)
+    handle = CollectionHandle("docs", 0)
     handle.opened(collection)
     return handle
 

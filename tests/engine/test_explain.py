@@ -20,7 +20,7 @@ from predicates.stores import drop
 
 import chromasql
 from chromasql import ast
-from chromasql.planner import place_plan, plan_statement
+from chromasql.planner import bind_collections, plan_statement
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 CASES = sorted(path.name for path in GOLDEN.iterdir())
@@ -106,7 +106,7 @@ def stages(sql: str, database: chromasql.Database) -> dict[str, str]:
         found["ast.txt"] = tree(statement)
         plan = plan_statement(statement)
         if isinstance(plan, chromasql.QueryPlan):
-            plan = place_plan(plan, [str(source.name) for source in statement.sources], "FROM")  # type: ignore[union-attr]
+            plan = bind_collections(plan, [str(source.name) for source in statement.sources], "FROM")  # type: ignore[union-attr]
             found["explain.txt"] = chromasql.explain_plan(plan) + "\n"
         found["plan.json"] = json.dumps(chromasql.plan_to_dict(plan), indent=1, ensure_ascii=False) + "\n"
         result = database.execute(statement)

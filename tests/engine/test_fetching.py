@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromasql import connect, parse
-from chromasql.planner import build_plan, fetching, place_plan
+from chromasql.planner import bind_collections, build_plan, materialization
 
 NAMES = ("one", "two", "three", "empty")
 DIMENSION = 3
@@ -91,7 +91,7 @@ def test_late_and_early_are_equal(client: Any, sql: str) -> None:
     with connect(client) as database:
         for cost in (float("-inf"), float("inf")):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(fetching, "_late_cost", lambda *_, cost=cost: cost)
+                patch.setattr(materialization, "_late_cost", lambda *_, cost=cost: cost)
                 answers.append(database.execute(sql))
         weighed = database.execute(sql)
     late, early = answers
@@ -102,7 +102,7 @@ def test_late_and_early_are_equal(client: Any, sql: str) -> None:
 
 
 def fetch_of(sql: str, collections: int) -> Any:
-    return place_plan(build_plan(parse(sql)), [f"c{number}" for number in range(collections)]).fetch
+    return bind_collections(build_plan(parse(sql)), [f"c{number}" for number in range(collections)]).fetch
 
 
 NEAREST = "SELECT id, document, metadata FROM docs USING EMBEDDING (VECTOR [1, 2]) LIMIT "
@@ -138,6 +138,6 @@ def test_no_collections() -> None:
 @given(rows=st.integers(0, 500), collections=st.integers(1, 500))
 def test_owners(rows: int, collections: int) -> None:
     """Rows have no more owners than there are rows or collections, and one more row never has fewer."""
-    owners = fetching._owners(rows, collections)
+    owners = materialization._owners(rows, collections)
     assert 0 <= owners <= min(rows, collections) + 1e-9
-    assert owners <= fetching._owners(rows + 1, collections) + 1e-9
+    assert owners <= materialization._owners(rows + 1, collections) + 1e-9

@@ -18,7 +18,7 @@ from chromasql import (
     connect,
     connect_async,
 )
-from chromasql.handles import Handle
+from chromasql.dispatch.open_collection import CollectionHandle
 from engine.doubles import Spy, answers, fill, raises
 
 RANKED = "SELECT id, distance, _collection FROM {} USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 10"
@@ -282,7 +282,7 @@ async def test_facts_of_real_collections(client: Any, space: str) -> None:
     """Space and dimension are read from chromadb's collections; an empty one has no dimension yet."""
     fill(client, "full", 1, dimension=4, space=space)
     fill(client, "empty", 0, space=space)
-    full, empty = Handle("full", 0), Handle("empty", 1)
+    full, empty = CollectionHandle("full", 0), CollectionHandle("empty", 1)
     full.opened(client.get_collection("full"))
     empty.opened(client.get_collection("empty"))
     assert full.facts == (space, 4, None)
@@ -299,7 +299,7 @@ def test_facts_from_metadata() -> None:
 
         def query(self) -> None: ...
 
-    handle = Handle("old", 0)
+    handle = CollectionHandle("old", 0)
     handle.opened(Old())
     assert handle.facts == ("ip", None, None)
 
@@ -384,7 +384,7 @@ async def test_payloads_of_the_search_api(chroma_server: Any, open_async_client:
     fill(blocking, name, 1)
     client = await open_async_client(chroma_server.host, chroma_server.port)
     for collection in (blocking.get_collection(name), await client.get_collection(name)):
-        handle = Handle(name, 0)
+        handle = CollectionHandle(name, 0)
         handle.opened(collection)
         for level in ({}, {"read_level": "index_only"}):
             with pytest.raises(ChromaError, match=r"[Nn]ot implemented"):
@@ -402,7 +402,7 @@ async def test_payloads_of_other_collections() -> None:
         def search(self, **arguments: Any) -> Any:
             return arguments
 
-    handle = Handle("other", 0)
+    handle = CollectionHandle("other", 0)
     handle.opened(Blocking())
     assert await handle.collection.search(searches=[{}]) == {"searches": [{}]}
 

@@ -16,8 +16,8 @@ from chromasql import (
     plan_to_dict,
 )
 from chromasql.adapters import MemoryProvider
-from chromasql.plan import Piece
-from chromasql.planner import place_plan, plan_statement
+from chromasql.plan import ChromaRequest
+from chromasql.planner import bind_collections, plan_statement
 
 U = "USING EMBEDDING (VECTOR [1.0, 2.0])"
 RANKING = "add RANK BY KNN(..) or USING EMBEDDING (..)"
@@ -283,10 +283,10 @@ def test_plans_compare() -> None:
 
 
 def test_plans_are_placed() -> None:
-    """place_plan sets a plan on its collections and leaves out those that _collection excludes."""
+    """bind_collections sets a plan on its collections and leaves out those that _collection excludes."""
     plan = build_plan(parse("SELECT id FROM x WHERE _collection IN ('a', 'b') AND _collection != 'b'"))
     assert plan.collections is None
-    placed = place_plan(plan, ["a", "b", "c"], "FROM")
+    placed = bind_collections(plan, ["a", "b", "c"], "FROM")
     assert (placed.collections, placed.route) == (("a",), "FROM")
     assert plan.collections is None
 
@@ -314,19 +314,19 @@ def test_what_is_selective(where: str, candidates: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "pieces"),
+    ("where", "requests"),
     [
-        ("id IN ('a', 'b') AND year = 5", [Piece(ids=("a", "b"))]),
-        ("year = 5 AND document CONTAINS 'x' AND id IN ('a', 'b') AND id = 'b'", [Piece(ids=("b",))]),
-        ("(id = 'a' AND year = 5) OR year = 6", [Piece(ids=("a",)), Piece(where={"year": {"$eq": 6}})]),
+        ("id IN ('a', 'b') AND year = 5", [ChromaRequest(ids=("a", "b"))]),
+        ("year = 5 AND document CONTAINS 'x' AND id IN ('a', 'b') AND id = 'b'", [ChromaRequest(ids=("b",))]),
+        ("(id = 'a' AND year = 5) OR year = 6", [ChromaRequest(ids=("a",)), ChromaRequest(where={"year": {"$eq": 6}})]),
         (
             "(id = 'a' OR year = 6) AND kind = 'x'",
-            [Piece(ids=("a",)), Piece(where={"$and": [{"year": {"$eq": 6}}, {"kind": {"$eq": "x"}}]})],
+            [ChromaRequest(ids=("a",)), ChromaRequest(where={"$and": [{"year": {"$eq": 6}}, {"kind": {"$eq": "x"}}]})],
         ),
     ],
 )
-def test_ids_go_alone(where: str, pieces: list[Piece]) -> None:
+def test_ids_go_alone(where: str, requests: list[ChromaRequest]) -> None:
     """No request has ids and a filter, which Chroma would evaluate anew for each id; what is not sent is re-checked."""
     filter_ = build_plan(parse(f"SELECT id FROM docs WHERE {where}")).filter
-    assert sorted(filter_.pieces, key=str) == sorted(pieces, key=str)
+    assert sorted(filter_.requests, key=str) == sorted(requests, key=str)
     assert filter_.residual is not None

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from chromasql import ChromaSQLExecutionError, ChromaSQLPlanningError, MemoryProvider, Settings, connect_async
 from chromasql.adapters.http import HttpConnectionError, HttpError, HttpNotFoundError, HttpProvider, HttpResponseError
-from chromasql.retries import LONGEST_WAIT, may_pass, retried, retry_after
+from chromasql.dispatch.retry import LONGEST_WAIT, call_with_retry, is_transient, retry_after
 from engine.doubles import Spy, fill, without_waiting
 
 RANKED = "SELECT id FROM one, two USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 6"
@@ -40,8 +40,8 @@ PASSING = [
     *(of_chromadb(status) for status in (429, 502, 503, 504)),
     of_chromadb(429, text='{"error": "ChromaError", "message": "Too many requests; backoff and try again"}'),
     RateLimitError("slow down"),
-    HttpConnectionError("refused", may_pass=True),
-    HttpResponseError("cut short", may_pass=True),
+    HttpConnectionError("refused", is_transient=True),
+    HttpResponseError("cut short", is_transient=True),
     ConnectionRefusedError(),
     ConnectionResetError(),
     httpx.ConnectError("refused"),
@@ -118,13 +118,13 @@ def run(spy: Any, sql: str, *, timeout: float | None = None, **settings: Any) ->
 @pytest.mark.parametrize("error", PASSING, ids=repr)
 def test_what_may_pass(error: Exception) -> None:
     """429, 502, 503, 504 and connections refused or reset may pass, whichever client says it."""
-    assert may_pass(error)
+    assert is_transient(error)
 
 
 @pytest.mark.parametrize("error", LASTING, ids=repr)
 def test_what_will_not(error: Exception) -> None:
     """A bad request, something missing, a timeout and a crash of the server are not tried again."""
-    assert not may_pass(error)
+    assert not is_transient(error)
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_a_failure_that_passes(method: str, sql: str) -> None:
 def test_where_httpx_is_not_loaded(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """What may pass does not depend on httpx, which only chromadb's clients load."""
     monkeypatch.delitem(sys.modules, "httpx")
-    assert may_pass(error)
+    assert is_transient(error)
     assert retry_after(error) is None
-    assert not may_pass(OSError("disk full"))
+    assert not is_transient(OSError("disk full"))
     assert "httpx" not in sys.modules
 
 
@@ -272,7 +272,7 @@ def test_law(passing: list[bool], retries: int) -> None:
         return outcomes[calls - 1]
 
     try:
-        found = without_waiting(retried(call, retries=retries))
+        found = without_waiting(call_with_retry(call, retries=retries))
     except (ConnectionResetError, ValueError) as error:
         found = error
     assert calls == expected + 1
@@ -342,6 +342,6 @@ async def test_a_server_that_comes_back_meanwhile(restarted: Any) -> None:
 
 def test_tenacity_is_loaded_late() -> None:
     """Importing the package loads no retry library: only a failure does."""
-    code = "import chromasql, chromasql.dispatcher, sys; print('tenacity' in sys.modules)"
+    code = "import chromasql, chromasql.dispatch.dispatcher, sys; print('tenacity' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"

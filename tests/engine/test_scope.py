@@ -595,7 +595,7 @@ def test_a_plan_can_be_made_within_a_scope() -> None:
     """``build_plan`` takes a scope, so what a statement would do can be looked at without a database."""
     plan = chromasql.build_plan(chromasql.parse("SELECT id FROM docs"), scope=Scope(where="year = 1", max_limit=3))
 
-    assert plan.filter.pieces[0].where == {"year": {"$eq": 1}}
+    assert plan.filter.requests[0].where == {"year": {"$eq": 1}}
     assert plan.limit == 3
     assert chromasql.build_plan(chromasql.parse("SELECT id FROM docs"), scope=Scope(max_timeout=5)).timeout == 5
 

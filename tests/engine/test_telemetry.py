@@ -20,7 +20,7 @@ from opentelemetry.trace import StatusCode
 
 import chromasql
 from chromasql import MemoryProvider, ast
-from chromasql.telemetry import statement_without_values
+from chromasql.dispatch.tracing import statement_without_values
 
 SECRET = "SECRET"
 STATEMENT = "SELECT id, document FROM papers, blogs RANK BY KNN(:q) WHERE year > 1812 AND topic = 'SECRET' LIMIT 3"

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from chromasql import ChromaSQLExecutionError, SimpleAsyncClientAdapter, connect_async, handles
-from chromasql.threads import BlockingCalls
+from chromasql import ChromaSQLExecutionError, SimpleAsyncClientAdapter, connect_async
+from chromasql.concurrency.threads import BlockingPool
+from chromasql.dispatch import open_collection as handles
 from engine.doubles import fill
 
 
@@ -50,7 +51,7 @@ async def begins(event: threading.Event) -> None:
     assert await asyncio.to_thread(event.wait, 30)
 
 
-async def abandon(calls: BlockingCalls, hanging: Hanging) -> None:
+async def abandon(calls: BlockingPool, hanging: Hanging) -> None:
     """Start a call that hangs, and give it up."""
     call, begun = hanging.make()
     task = asyncio.create_task(calls.run(call))
@@ -60,7 +61,7 @@ async def abandon(calls: BlockingCalls, hanging: Hanging) -> None:
         await task
 
 
-async def until_abandoned(calls: BlockingCalls, count: int) -> None:
+async def until_abandoned(calls: BlockingPool, count: int) -> None:
     """Wait until so many calls have not returned."""
     while calls.abandoned != count:  # noqa: ASYNC110 - a thread changes it
         await asyncio.sleep(0.001)
@@ -68,7 +69,7 @@ async def until_abandoned(calls: BlockingCalls, count: int) -> None:
 
 async def test_abandoned_calls_hold_up_nobody(hanging: Hanging) -> None:
     """However many calls hang, up to the bound, the next one runs at once."""
-    calls = BlockingCalls(at_once=2, most_abandoned=6)
+    calls = BlockingPool(at_once=2, most_abandoned=6)
     for number in range(5):
         await abandon(calls, hanging)
         assert calls.abandoned == number + 1
@@ -78,7 +79,7 @@ async def test_abandoned_calls_hold_up_nobody(hanging: Hanging) -> None:
 
 async def test_the_bound(hanging: Hanging) -> None:
     """At the bound a call is refused in words, before it begins, and made again as soon as one has returned."""
-    calls = BlockingCalls(at_once=2, most_abandoned=3)
+    calls = BlockingPool(at_once=2, most_abandoned=3)
     for _ in range(3):
         await abandon(calls, hanging)
     before = len(calls._threads)
@@ -95,7 +96,7 @@ async def test_the_bound(hanging: Hanging) -> None:
 
 async def test_those_that_wait_are_refused_too(hanging: Hanging) -> None:
     """A call that waits for its turn while the bound is reached is refused, rather than waiting for ever."""
-    calls = BlockingCalls(at_once=1, most_abandoned=1)
+    calls = BlockingPool(at_once=1, most_abandoned=1)
     call, begun = hanging.make()
     first = asyncio.create_task(calls.run(call))
     await begins(begun)
@@ -112,7 +113,7 @@ async def test_those_that_wait_are_refused_too(hanging: Hanging) -> None:
 
 async def test_threads_are_bounded(hanging: Hanging) -> None:
     """Threads that took over end when there are more than may run at once again."""
-    calls = BlockingCalls(at_once=2, most_abandoned=20)
+    calls = BlockingPool(at_once=2, most_abandoned=20)
     for _ in range(20):
         await abandon(calls, hanging)
     assert len(calls._threads) <= 22
@@ -128,7 +129,7 @@ async def test_threads_are_bounded(hanging: Hanging) -> None:
 
 async def test_one_that_waits_never_begins(hanging: Hanging) -> None:
     """A call that is cancelled before its turn is not made."""
-    calls = BlockingCalls(at_once=1)
+    calls = BlockingPool(at_once=1)
     call, begun = hanging.make()
     first = asyncio.create_task(calls.run(call))
     await begins(begun)
@@ -150,7 +151,7 @@ async def test_one_that_waits_never_begins(hanging: Hanging) -> None:
 )
 async def test_errors_come_through(error: type[BaseException], raised: type[BaseException]) -> None:
     """What a call raises is raised where it is awaited, and its thread goes on."""
-    calls = BlockingCalls(at_once=1)
+    calls = BlockingPool(at_once=1)
 
     def call() -> None:
         raise error
@@ -164,7 +165,7 @@ async def test_errors_come_through(error: type[BaseException], raised: type[Base
 
 async def test_statements_that_hang(client: Any, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
     """An embedded collection that hangs costs each statement its deadline and no other statement anything."""
-    calls = BlockingCalls(at_once=2, most_abandoned=4)
+    calls = BlockingPool(at_once=2, most_abandoned=4)
     monkeypatch.setattr(handles, "_threads", lambda: calls)
     for name in ("good", "hung"):
         fill(client, name, 3)
@@ -185,7 +186,7 @@ def test_a_call_that_hangs_does_not_keep_the_process() -> None:
     """A process ends although a blocking call that was given up never returns."""
     program = """
         import asyncio, threading
-        from chromasql.handles import run_blocking
+        from chromasql.concurrency.threads import run_blocking
 
         async def main():
             try:

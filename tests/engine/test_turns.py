@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chromasql import ChromaSQLPlanningError, MemoryProvider, ServersProvider, connect_async
-from chromasql.limits import Limits
+from chromasql.concurrency.limits import CallLimits
 from engine.doubles import Hang, Spy, fill, without_waiting
 
 
@@ -108,7 +108,7 @@ async def test_a_server_that_hangs_takes_no_turns_from_another() -> None:
 
 async def test_turns_come_back_from_whoever_is_cancelled() -> None:
     """One that waits for a turn of its collection, or of its server, and is cancelled leaves no turn taken."""
-    turns = Limits(2, 1).here()
+    turns = CallLimits(2, 1).here()
     await turns.take("a")
     await turns.take("b")
     waiting = [asyncio.ensure_future(turns.take(name)) for name in ("a", "c")]
@@ -126,7 +126,7 @@ async def test_turns_come_back_from_whoever_is_cancelled() -> None:
 
 async def test_names_that_nobody_asks_again_take_no_room() -> None:
     """A thousand names that do not exist leave nothing behind."""
-    limits = Limits(2)
+    limits = CallLimits(2)
     database = connect_async(memory("a"), max_concurrency=2)
     database._engine._limits = limits
     for at in range(1_000):
@@ -145,11 +145,11 @@ def test_a_limit_is_a_whole_number(limit: Any) -> None:
 
 def test_each_loop_has_its_turns() -> None:
     """A database that is used from two event loops waits in none for the other."""
-    limits = Limits(1)
+    limits = CallLimits(1)
     for _ in range(2):
         asyncio.run(_taken(limits))
 
 
-async def _taken(limits: Limits) -> None:
+async def _taken(limits: CallLimits) -> None:
     async with asyncio.timeout(5):
         await limits.here().take("a")

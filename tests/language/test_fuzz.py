@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from chromasql import ast
 from chromasql.errors import ChromaSQLError, ChromaSQLParseError
-from chromasql.explain import explain_plan, plan_to_dict
+from chromasql.explain import explain_plan
 from chromasql.grammar import keywords
 from chromasql.parser import parse_script
-from chromasql.plan import QueryPlan
-from chromasql.planner import dialect_named, place_plan, plan_statement
+from chromasql.plan import QueryPlan, plan_to_dict
+from chromasql.planner import bind_collections, dialect_named, plan_statement
 from chromasql.printer import print_script, print_statement
 
 from .examples import ACCEPTED, REFUSED
@@ -107,7 +107,7 @@ def planned(statement, given):
         plan = plan_statement(statement, parameters_of(statement, given))
         if not isinstance(plan, QueryPlan):
             return []
-        return [place_plan(plan, ("a", "b"), dialect=dialect_named(each)) for each in ("local", "distributed")]
+        return [bind_collections(plan, ("a", "b"), dialect=dialect_named(each)) for each in ("local", "distributed")]
     except ChromaSQLError as error:
         return error
 

@@ -13,10 +13,10 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from chromasql import ast, grammar
 from chromasql.errors import ChromaSQLParseError
+from chromasql.grammar.__main__ import FILE, make_tables
 from chromasql.parser import parse, parse_script
 
 from .examples import ACCEPTED, REFUSED
-from .make_tables import FILE, make_tables
 
 
 def test_strict():
@@ -25,7 +25,7 @@ def test_strict():
 
 
 def test_tables_are_those_of_the_grammar():
-    """``grammar.json`` holds what ``grammar.lark`` compiles to (``make_tables.py`` writes it)."""
+    """``tables.json`` holds what ``grammar.lark`` compiles to (``python -m chromasql.grammar`` writes it)."""
     shipped, made = (json.loads(text) for text in (FILE.read_text("utf-8"), make_tables()))
     assert shipped["made_from"]["grammar"] == made["made_from"]["grammar"]
     assert shipped["memo"] == made["memo"]

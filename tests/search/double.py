@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from chromasql.regex import compile_regex
+from chromasql.operators.patterns import compile_regex
 
 MOST_RESULTS = 300
 MOST_PREDICATES = 8

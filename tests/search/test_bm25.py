@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 import chromasql
 from chromasql.adapters import MemoryProvider
 from chromasql.adapters.memory import MemoryCollection
-from chromasql.bm25 import split_words, words_pattern
-from chromasql.demo.corpus import read_standard_library
-from chromasql.regex import compile_regex
+from chromasql.cli.demo.corpus import read_standard_library
+from chromasql.operators.bm25 import split_words, words_pattern
+from chromasql.operators.patterns import compile_regex
 from search.double import DistributedCollection, DistributedProvider
 from search.double import Record as CloudRecord
 from search.oracle import Bm25, Collection, Filter, Record, Statement, disagreement

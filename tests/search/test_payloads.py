@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import chromasql
 from chromasql import ChromaSQLPlanningError, build_plan, parse, parse_script
-from chromasql.blocking import run_in_portal
-from chromasql.search import NotExpressible, search_payload
+from chromasql.concurrency.portal import run_in_portal
+from chromasql.plan.search_payload import NotExpressible, search_payload
 from search.double import DistributedCollection, DistributedProvider
 from search.strategies import cloud, datasets, statements
 

@@ -1,0 +1,45 @@
+"""What the answers of a server have to look like before anyone reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from types import NoneType
+from typing import Any
+
+__all__ = ["CELLS", "find_misfit"]
+
+_NUMBERS = frozenset({float, int})
+
+
+# What a column may hold. JSON has no infinity: where Chroma's arithmetic gave one, it sends null.
+CELLS: Mapping[str, frozenset[type]] = {
+    "distances": _NUMBERS,
+    "documents": frozenset({str, NoneType}),
+    "embeddings": frozenset({list, NoneType}),
+    "metadatas": frozenset({dict, NoneType}),
+    "uris": frozenset({str, NoneType}),
+}
+
+
+_STRINGS = frozenset({str})
+
+
+def find_misfit(ids: Any, columns: Mapping[str, Any]) -> str | None:
+    """Say what is wrong with one list of records, or return None."""
+    if not _holds(ids, _STRINGS):
+        return "ids are not a list of strings"
+    for name, column in columns.items():
+        if not _holds(column, CELLS[name]):
+            if name == "distances":
+                return "a distance is not a finite number; check the vectors for huge values"
+            return f"{name} is missing, or not a list of what it should hold"
+        if len(column) != len(ids):
+            return f"{len(ids)} ids, but {len(column)} {name}"
+        if name == "embeddings" and not all(each is None or _holds(each, _NUMBERS) for each in column):
+            return "an embedding is not a list of numbers"
+    return None
+
+
+def _holds(value: Any, kinds: Collection[type]) -> bool:
+    """Whether this is a list of values of these very types; True is no number here."""
+    return type(value) is list and all(kind in kinds for kind in set(map(type, value)))

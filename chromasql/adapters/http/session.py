@@ -1,0 +1,214 @@
+"""The requests to one server: one session for each event loop, JSON in and out, and every trouble an error of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import math
+import operator
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from ssl import SSLContext
+from typing import TYPE_CHECKING, Any
+
+from chromasql.adapters.http.errors import HttpConnectionError, HttpError, HttpNotFoundError, HttpResponseError
+from chromasql.errors import describe_exception
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
+__all__ = ["Server"]
+
+_CONNECT_SECONDS = 10.0
+
+
+# aiohttp warns about bytes from here on, and takes a file of any size.
+_LARGE_BODY = 2**20
+
+
+_LONGEST_REASON = 500
+
+
+@dataclass(slots=True, weakref_slot=True, eq=False)
+class Server:
+    """The connections to one database on one server; the only place that speaks HTTP."""
+
+    origin: str
+    root: str
+    headers: Mapping[str, str] = field(repr=False)
+    ssl: SSLContext | bool
+    connections: int
+    timeout: float
+    closed: bool = False
+    # The vectors that were encoded last: a wave sends the same ones to every collection.
+    last: tuple[list[list[Any]], Any] | None = field(default=None, repr=False)
+    # A session holds its loop, so a weak key would never go: those of closed loops are dropped instead.
+    sessions: dict[asyncio.AbstractEventLoop, ClientSession] = field(default_factory=dict)
+
+    async def call(self, method: str, path: str) -> Any:
+        """Send one request without a body and return its JSON."""
+        answer, _ = await self.call_measured(method, path)
+        return answer
+
+    async def call_measured(self, method: str, path: str, body: bytes | None = None) -> tuple[Any, int]:
+        """Send one request and return its JSON and its size in bytes; every trouble becomes one of our errors."""
+        import aiohttp
+        import orjson
+        from yarl import URL
+
+        session = await self._open_session()
+        data = io.BytesIO(body) if body is not None and len(body) > _LARGE_BODY else body
+        url = URL(self.root + path, encoded=True)
+        try:
+            async with session.request(method, url, data=data, allow_redirects=False) as response:
+                raw = await response.read()
+        except asyncio.CancelledError:
+            # A pool that closes cancels the calls which wait for it; nobody cancelled those.
+            task = asyncio.current_task()
+            if self.closed and task is not None and not task.cancelling():
+                raise self._closed_error() from None
+            raise
+        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
+            cut = isinstance(error, aiohttp.ClientPayloadError)
+            raise self.misshapen(describe_exception(error), is_transient=cut) from error
+        except (aiohttp.ClientError, OSError) as error:
+            lasting = (aiohttp.ClientSSLError, aiohttp.ClientConnectorDNSError, TimeoutError)
+            raise HttpConnectionError(self._explain(error), is_transient=not isinstance(error, lasting)) from error
+        if not 200 <= response.status < 300:
+            raise self._refused(response, raw)
+        try:
+            return orjson.loads(raw), len(raw)
+        except ValueError as error:
+            raise self.misshapen(f"it is not JSON, {describe_exception(error)}") from error
+
+    async def close(self) -> None:
+        """Close the sessions of this loop and of closed ones, and have the other loops close theirs."""
+        self.closed = True
+        here = asyncio.get_running_loop()
+        while self.sessions:
+            loop, session = self.sessions.popitem()
+            if loop is here or loop.is_closed():
+                await session.close()
+            else:
+                # Not awaited: the thread of that loop may be the one that waits for us.
+                asyncio.run_coroutine_threadsafe(session.close(), loop)
+
+    def encoded(self, vectors: Any) -> Any:
+        """Return vectors as JSON if they hold the very numbers that were encoded last, or can be; else themselves."""
+        import orjson
+
+        if type(vectors) is not list or any(type(each) is not list for each in vectors):
+            return vectors
+        if self.last is None or not _same_numbers(self.last[0], vectors):
+            try:
+                # Copies, as the caller may change a list before the next call.
+                self.last = [list(each) for each in vectors], orjson.Fragment(orjson.dumps(vectors))
+            except TypeError:
+                return vectors
+        return self.last[1]
+
+    def misshapen(self, problem: str, *, is_transient: bool = False) -> HttpResponseError:
+        """Return the error for an answer that is not one of Chroma's."""
+        return HttpResponseError(
+            f"{self.origin} gave an answer that is not Chroma's: {problem}; "
+            "check the address, and any proxy on the way",
+            is_transient=is_transient,
+        )
+
+    async def _open_session(self) -> ClientSession:
+        """Return the session of the running loop, and let go of those whose loop is closed."""
+        import aiohttp
+
+        if self.closed:
+            raise self._closed_error()
+        loop = asyncio.get_running_loop()
+        session = self.sessions.get(loop)
+        if session is None:
+            session = self.sessions[loop] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self.connections, ssl=self.ssl),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=self.headers,
+                # Not `connect`: that one counts the wait for a free connection too.
+                timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=_CONNECT_SECONDS),
+                trust_env=False,
+            )
+            for dead in [each for each in self.sessions if each.is_closed()]:
+                await self.sessions.pop(dead).close()
+        return session
+
+    def _closed_error(self) -> HttpConnectionError:
+        return HttpConnectionError(f"the provider of {self.origin} is closed; open a new one")
+
+    def _explain(self, error: Exception) -> str:
+        """Say why there was no answer, and what to do about it."""
+        import aiohttp
+
+        match error:
+            case aiohttp.ClientConnectorCertificateError():
+                advice = "give ssl= a context that trusts its certificate"
+            case aiohttp.ClientConnectorSSLError():
+                advice = "check that it speaks https"
+            case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+                advice = "check the address, and that the server runs (chroma run)"
+            case TimeoutError():
+                return f"{self.origin} gave no answer within {self.timeout:g} s; raise timeout="
+            case _:
+                return f"{self.origin} hung up: {describe_exception(error)}; check that the server runs"
+        return f"cannot connect to {self.origin}: {describe_exception(error)}; {advice}"
+
+    def _refused(self, response: ClientResponse, raw: bytes) -> HttpError:
+        """Read a refusal; Chroma's are ``{"error": kind, "message": text}``, a proxy's are anything."""
+        import orjson
+
+        body: Any = None
+        with suppress(ValueError):
+            body = orjson.loads(raw)
+        kind: str | None = None
+        text = response.reason or "the request was refused"
+        match body:
+            case {"error": str(kind), "message": str(text)}:
+                pass
+        status = response.status
+        told = f"{status} {kind}" if kind is not None else str(status)
+        missing = status == 404 and kind == "NotFoundError"
+        return (HttpNotFoundError if missing else HttpError)(
+            f"{text[:_LONGEST_REASON]} ({told} from {self.origin}{_advise(status, kind)})",
+            status=status,
+            kind=kind,
+            retry_after=_read_retry_after(response.headers.get("Retry-After")),
+        )
+
+
+def _advise(status: int, kind: str | None) -> str:
+    """Return what to do about a refusal, where Chroma does not say it."""
+    if status in {401, 403}:
+        return "; give token= or headers= that the server accepts"
+    if 300 <= status < 400:
+        return "; redirects are not followed, give the address they lead to"
+    if status == 404 and kind is None:
+        return "; check the address and its path, Chroma answers under /api/v2"
+    return ""
+
+
+def _read_retry_after(value: str | None) -> float | None:
+    """Read HTTP's Retry-After, seconds or a date, as seconds from now."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        except ValueError:
+            return None
+    return seconds if 0 <= seconds < math.inf else None
+
+
+def _same_numbers(known: list[list[Any]], vectors: list[list[Any]]) -> bool:
+    """Whether these are vectors of the same objects; numbers that are merely equal, as 1 and True, do not count."""
+    return list(map(len, known)) == list(map(len, vectors)) and all(
+        all(map(operator.is_, *pair)) for pair in zip(known, vectors, strict=True)
+    )

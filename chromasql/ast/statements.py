@@ -1,0 +1,176 @@
+"""Statements and their clauses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from chromasql.ast.predicates import Predicate
+from chromasql.ast.ranks import RankExpr
+from chromasql.ast.values import Array, Embedding, EmbeddingBatch, Field, Node, Operand, Parameter, SparseVector, Value
+
+__all__ = [
+    "Argument",
+    "Describe",
+    "GroupBy",
+    "Keep",
+    "OrderItem",
+    "Projection",
+    "ProjectionItem",
+    "Query",
+    "Rerank",
+    "Script",
+    "ShowCollections",
+    "Source",
+    "Star",
+    "Statement",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Node):
+    """A collection, a pattern of collections (``logs-*``) or a parameter that names one."""
+
+    name: str | Parameter
+    alias: str | None = None
+    quoted: bool = False
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether ``*`` stands for any characters here; it does not in a quoted name."""
+        return isinstance(self.name, str) and not self.quoted and "*" in self.name
+
+
+# Projection
+
+
+@dataclass(frozen=True, slots=True)
+class Star(Node):
+    """``*`` or ``* EXCEPT (..)``."""
+
+    excluded: tuple[Field, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionItem(Node):
+    """One column of the result."""
+
+    operand: Operand
+    alias: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the result column is called."""
+        return self.operand.name if self.alias is None else self.alias
+
+
+@dataclass(frozen=True, slots=True)
+class Projection(Node):
+    """What SELECT asks for."""
+
+    items: tuple[Star | ProjectionItem, ...]
+    distinct: bool = False
+
+    @property
+    def select_all(self) -> bool:
+        """Whether ``*`` is among the items."""
+        return any(isinstance(item, Star) for item in self.items)
+
+
+# Clauses and statements
+
+
+@dataclass(frozen=True, slots=True)
+class OrderItem(Node):
+    """One key of an order; nulls is FIRST, LAST or None for the default of the direction."""
+
+    operand: Operand
+    direction: str = "ASC"
+    nulls: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keep(Node):
+    """``KEEP n [BY ..]``: of each group the first n."""
+
+    count: Value
+    order_by: tuple[OrderItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBy(Node):
+    """``GROUP BY keys [KEEP n [BY ..]]``."""
+
+    keys: tuple[Field, ...]
+    keep: Keep | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Argument(Node):
+    """``name = value`` in RERANK BY and in WITH; names are lower case. A bare word is a string literal."""
+
+    name: str
+    value: Value | Array | SparseVector | Field
+
+
+@dataclass(frozen=True, slots=True)
+class Rerank(Node):
+    """``RERANK BY NAME(..)``; the strategy is in capitals."""
+
+    strategy: str
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Node):
+    """A SELECT statement."""
+
+    projection: Projection
+    sources: tuple[Source, ...]
+    excluded: tuple[Source, ...] = ()
+    embedding: Embedding | EmbeddingBatch | None = None
+    rank: RankExpr | None = None
+    where: Predicate | None = None
+    where_document: Predicate | None = None
+    similarity: str | None = None
+    topk: Value | None = None
+    group_by: GroupBy | None = None
+    having: Predicate | None = None
+    order_by: tuple[OrderItem, ...] = ()
+    rerank: Rerank | None = None
+    limit: Value | None = None
+    offset: Value | None = None
+    score_threshold: Value | None = None
+    options: tuple[Argument, ...] = ()
+    explain: str | None = None
+    source_text: str | None = field(default=None, compare=False, repr=False, kw_only=True)
+
+    @property
+    def collection(self) -> str | None:
+        """The name after FROM where it is a single one written out; otherwise None."""
+        name = self.sources[0].name
+        return name if len(self.sources) == 1 and isinstance(name, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCollections(Node):
+    """``SHOW COLLECTIONS [LIKE pattern] [LIMIT n] [OFFSET n]``."""
+
+    like: Value | None = None
+    limit: Value | None = None
+    offset: Value | None = None
+    source_text: str | None = field(default=None, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Describe(Node):
+    """``DESCRIBE name``."""
+
+    collection: Source
+    source_text: str | None = field(default=None, compare=False, repr=False, kw_only=True)
+
+
+Statement: TypeAlias = Query | ShowCollections | Describe
+
+
+Script: TypeAlias = tuple[Statement, ...]

@@ -1,0 +1,75 @@
+"""Walking and rebuilding a tree."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, TypeVar
+
+from chromasql.ast.values import Node
+
+__all__ = ["children", "transform", "walk"]
+
+AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+def _contents(node: Node) -> tuple[str, ...]:
+    """Name the fields that may hold nodes; where a node stands in the text is none of its contents."""
+    return _contents_of(type(node))  # type: ignore[arg-type]  # mypy takes the nodes' hash for that of their class
+
+
+@cache
+def _contents_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(each.name for each in dataclasses.fields(kind) if each.name not in ("span", "source_text"))
+
+
+def _nodes_in(items: tuple[Any, ...]) -> Iterator[Node]:
+    for item in items:
+        if isinstance(item, Node):
+            yield item
+        elif isinstance(item, tuple):
+            yield from _nodes_in(item)
+
+
+def children(node: Node) -> Iterator[Node]:
+    """Yield the nodes right below this one, in the order of its fields."""
+    for name in _contents(node):
+        value = getattr(node, name)
+        if isinstance(value, Node):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _nodes_in(value)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yield the node and all nodes below it, parents first, in the order of the text's clauses."""
+    pending = [node]
+    while pending:
+        here = pending.pop()
+        yield here
+        pending.extend(reversed(list(children(here))))
+
+
+def transform(node: AnyNode, change: Callable[[Node], Node]) -> AnyNode:
+    """
+    Return the tree with ``change`` applied to every node below the given one, children first.
+
+    Nodes are shared where nothing changes; the tree given is left as it is.
+    """
+
+    def rebuilt(value: Any) -> Any:
+        if isinstance(value, Node):
+            return change(transform(value, change))
+        if isinstance(value, tuple):
+            items = tuple(rebuilt(item) for item in value)
+            return value if all(a is b for a, b in zip(items, value, strict=True)) else items
+        return value
+
+    changes = {}
+    for name in _contents(node):
+        old = getattr(node, name)
+        new = rebuilt(old)
+        if new is not old:
+            changes[name] = new
+    return dataclasses.replace(node, **changes) if changes else node

@@ -1,0 +1,165 @@
+"""Values, fields and embeddings: the leaves of the tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from chromasql._source import NO_SPAN, Span
+
+__all__ = [
+    "SYSTEM_COLUMNS",
+    "Aggregate",
+    "Array",
+    "Embedding",
+    "EmbeddingBatch",
+    "EmbeddingText",
+    "EmbeddingVector",
+    "Field",
+    "Literal",
+    "Node",
+    "Operand",
+    "Parameter",
+    "Scalar",
+    "SparseVector",
+    "Value",
+    "Vector",
+]
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+
+SYSTEM_COLUMNS = ("id", "document", "embedding", "metadata", "distance", "score", "uri", "_collection")
+"""Names that mean a part of the record rather than a metadata key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The base of all nodes: it knows which part of the text it stands for."""
+
+    span: Span = field(default=NO_SPAN, compare=False, repr=False, kw_only=True)
+
+
+# Values
+
+
+@dataclass(frozen=True, slots=True)
+class Literal(Node):
+    """A string, number, boolean or NULL."""
+
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Node):
+    """A value given by the caller: a name for ``:name``, ``$name``, a position from 1 for ``?``, ``$1``."""
+
+    key: str | int
+
+    def __str__(self) -> str:
+        return f":{self.key}" if isinstance(self.key, str) else f"${self.key}"
+
+
+Value: TypeAlias = Literal | Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Array(Node):
+    """A dense vector or a list of values, in square or round brackets."""
+
+    items: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector(Node):
+    """A sparse vector: pairs of index and weight, in the order written."""
+
+    items: tuple[tuple[int, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vector(Node):
+    """A dense vector that a parameter gave; in the text it is an `Array`."""
+
+    values: tuple[float, ...]
+
+
+# Names
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Node):
+    """
+    A column of a record.
+
+    ``root`` is a system column; where it is ``metadata`` and ``path`` is not empty, the field is the metadata
+    key whose name is the parts of the path joined by dots. ``bare`` tells ``year`` from ``metadata.year``,
+    and ``qualifier`` holds the alias in ``d.year``: both only name the result column.
+    """
+
+    root: str
+    path: tuple[str, ...] = ()
+    bare: bool = False
+    qualifier: str | None = None
+
+    @property
+    def is_metadata(self) -> bool:
+        """Whether this is a metadata key, or all the metadata."""
+        return self.root == "metadata"
+
+    @property
+    def key(self) -> str | None:
+        """The flat metadata key, or None for a system column."""
+        return ".".join(self.path) if self.path else None
+
+    @property
+    def name(self) -> str:
+        """The name as it was written: what the result column is called without AS."""
+        parts = self.path if self.bare and self.path else (self.root, *self.path)
+        return ".".join(parts if self.qualifier is None else (self.qualifier, *parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Node):
+    """``COUNT(*)``, ``SUM(price)`` and their like; the argument is None for ``*``."""
+
+    function: str
+    argument: Field | None
+    distinct: bool = False
+
+    @property
+    def name(self) -> str:
+        """The call as it was written, the function in capitals."""
+        inner = "*" if self.argument is None else self.argument.name
+        return f"{self.function}({'DISTINCT ' if self.distinct else ''}{inner})"
+
+
+Operand: TypeAlias = Field | Aggregate
+
+
+# Embeddings
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingText(Node):
+    """A text to be embedded, by the named model where one is given."""
+
+    text: Value
+    model: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingVector(Node):
+    """A vector given as it is, or by a parameter."""
+
+    values: Array | SparseVector | Vector | Parameter
+
+
+Embedding: TypeAlias = EmbeddingText | EmbeddingVector
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingBatch(Node):
+    """Several queries in one statement; each gives a result list of its own."""
+
+    items: tuple[Embedding, ...]

@@ -1,0 +1,80 @@
+"""Checks before the first query: whether the collections can be ranked together at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from chromasql.dispatch.open_collection import CollectionHandle
+from chromasql.errors import ChromaSQLPlanningError
+from chromasql.plan import EMBEDDING_KEY, KnnLeaf, QueryPlan
+from chromasql.plan.search_payload import MAX_RESULTS
+
+__all__ = ["check_dimensions", "check_keys", "check_spaces", "have_comparable_distances"]
+
+
+def check_keys(plan: QueryPlan, leaves: Sequence[KnnLeaf]) -> None:
+    """Refuse a search of a sparse index that this Chroma cannot make."""
+    sparse = next((leaf.key for leaf in leaves if leaf.key != EMBEDDING_KEY), None)
+    if sparse is not None and plan.dialect == "distributed" and plan.search == "no":
+        raise ChromaSQLPlanningError(
+            f"KNN(.., key = {sparse}) goes by Chroma's Search API, which takes one filter and at most {MAX_RESULTS} "
+            "candidates; lower limit, or simplify WHERE"
+        )
+    if sparse is not None and plan.search == "no":
+        raise ChromaSQLPlanningError(
+            f"KNN(.., key = {sparse}) needs a sparse index, which this Chroma does not have; "
+            "BM25('words') ranks by keywords on any Chroma"
+        )
+
+
+def check_spaces(plan: QueryPlan, opened: Sequence[CollectionHandle]) -> None:
+    """Refuse to merge distances that do not compare."""
+    spaces = _grouped({handle.name: handle.space for handle in opened})
+    wrong = {space: names for space, names in spaces.items() if plan.space is not None and space != plan.space}
+    if wrong:
+        space, names = next(iter(wrong.items()))
+        raise ChromaSQLPlanningError(
+            f"SIMILARITY {str(plan.space).upper()} is asked for, but {_listed(names)} measures {space}; "
+            "leave SIMILARITY out, or name collections of that space"
+        )
+    if plan.merge == "rrf":
+        return
+    dimensions = _grouped({handle.name: handle.dimension for handle in opened})
+    for what, groups in (("spaces", spaces), ("dimensions", dimensions)):
+        if len(groups) > 1:
+            told = "; ".join(f"{value}: {_listed(names)}" for value, names in groups.items())
+            raise ChromaSQLPlanningError(
+                f"distances of different {what} do not compare ({told}); "
+                "add WITH (merge = RRF) to merge by rank, or name collections that agree"
+            )
+
+
+def have_comparable_distances(opened: Sequence[CollectionHandle]) -> bool:
+    """Tell whether a distance in one collection compares with one in another."""
+    known = ({handle.name: handle.space for handle in opened}, {handle.name: handle.dimension for handle in opened})
+    return all(len(_grouped(each)) <= 1 for each in known)
+
+
+def check_dimensions(handle: CollectionHandle, vectors: Iterable[list[float]]) -> None:
+    """Refuse a query vector that is not as long as those of the collection."""
+    for vector in vectors:
+        if handle.dimension is not None and len(vector) != handle.dimension:
+            raise ChromaSQLPlanningError(
+                f"the query vector has {len(vector)} components, but collection {handle.name} holds vectors "
+                f"of {handle.dimension}; embed with the model that filled it"
+            )
+
+
+def _grouped(values: Mapping[str, Any]) -> dict[Any, list[str]]:
+    """Group names by value; what is unknown stands in nobody's way."""
+    groups: dict[Any, list[str]] = {}
+    for name, value in values.items():
+        if value is not None:
+            groups.setdefault(value, []).append(name)
+    return groups
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

@@ -1,0 +1,1 @@
+"""Pure functions from rows to rows: no calls, no event loop."""

@@ -1,0 +1,49 @@
+"""Literals and numbers of a tree, checked."""
+
+from __future__ import annotations
+
+import sys
+
+from chromasql import ast
+from chromasql.errors import ChromaSQLPlanningError
+
+__all__ = ["count_of", "flag_of", "literal", "number_of"]
+
+
+def literal(value: ast.Value) -> ast.Scalar:
+    """Return the value of a literal; a parameter must be bound by now."""
+    if isinstance(value, ast.Parameter):
+        raise ChromaSQLPlanningError(f"parameter {value} has no value; give it in params", span=value.span)
+    return value.value
+
+
+def count_of(value: ast.Value | None, what: str, *, least: int) -> int | None:
+    """Return a whole number of at least ``least``, or None where it is left out."""
+    if value is None:
+        return None
+    number = literal(value)
+    if type(number) is not int or number < least:
+        raise ChromaSQLPlanningError(f"{what} takes a whole number of at least {least}", span=value.span)
+    return number
+
+
+def number_of(value: ast.Value | None, what: str) -> float | None:
+    """Return a number, or None where it is left out."""
+    if value is None:
+        return None
+    number = literal(value)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ChromaSQLPlanningError(f"{what} takes a number", span=value.span)
+    if isinstance(number, int) and abs(number) > sys.float_info.max:
+        raise ChromaSQLPlanningError(f"{what} takes a number of at most {sys.float_info.max:.2g}", span=value.span)
+    return number
+
+
+def flag_of(value: ast.Value | None, what: str) -> bool | None:
+    """Return a truth value of an argument, or None where it is not given."""
+    if value is None:
+        return None
+    flag = literal(value)
+    if not isinstance(flag, bool):
+        raise ChromaSQLPlanningError(f"{what} takes TRUE or FALSE", span=value.span)
+    return flag

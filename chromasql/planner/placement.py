@@ -1,0 +1,75 @@
+"""A plan for the collections found."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from chromasql.plan import And, Column, Comparison, Condition, KnnLeaf, Or, QueryPlan, Ranking, VectorQuery
+from chromasql.plan.dialect import DISTRIBUTED, LOCAL, Dialect
+from chromasql.planner.materialization import plan_materialization
+from chromasql.planner.pushdown import push_down
+from chromasql.planner.pushdown.search import plan_search
+from chromasql.planner.ranking import translated_leaf
+from chromasql.planner.scope_rules import bind_visible_records
+from chromasql.planner.select import candidate_search
+
+__all__ = ["bind_collections", "with_vector"]
+
+
+def with_vector(plan: QueryPlan, values: tuple[float, ...]) -> QueryPlan:
+    """Return the plan of a statement USING EMBEDDING (VECTOR ..) for another vector, on which no decision depends."""
+    ((leaf,),) = [ranking.leaves for ranking in plan.rankings]
+    assert isinstance(leaf, KnnLeaf)
+    return dataclasses.replace(plan, rankings=(Ranking((dataclasses.replace(leaf, query=VectorQuery(values)),)),))
+
+
+def bind_collections(
+    plan: QueryPlan, collections: Sequence[str], route: str = "the caller", *, dialect: Dialect = LOCAL
+) -> QueryPlan:
+    """
+    Set a plan on its collections, in the order of ties, and decide what depends on how many and of what kind they are.
+
+    ``route`` says why these, ``dialect`` what kind of Chroma holds them. Collections that no record of the answer
+    can be in (``_collection = 'a'``) are left out.
+    """
+    names = tuple(name for name in collections if _may_contain(plan.condition, name))
+    if dialect.name != plan.dialect:
+        plan = _translated(plan, dialect)
+    plan = dataclasses.replace(plan, collections=names, route=route, fetch=plan_materialization(plan, len(names)))
+    return dataclasses.replace(plan, search=plan_search(plan)) if dialect == DISTRIBUTED else plan
+
+
+def _translated(plan: QueryPlan, dialect: Dialect) -> QueryPlan:
+    """Return the plan for another kind of Chroma."""
+    filter_ = push_down(plan.condition, dialect)
+    rankings = tuple(
+        dataclasses.replace(
+            ranking, leaves=tuple(translated_leaf(leaf, plan.condition, dialect) for leaf in ranking.leaves)
+        )
+        for ranking in plan.rankings
+    )
+    return dataclasses.replace(
+        plan,
+        filter=filter_,
+        rankings=rankings,
+        candidates=candidate_search(filter_),
+        dialect=dialect.name,
+        page=dialect.page,
+        view=None if plan.view is None else bind_visible_records(plan.view, dialect),
+    )
+
+
+def _may_contain(condition: Condition | None, collection: str) -> bool:
+    """Whether a record of the collection may satisfy the condition, judged by ``_collection`` alone."""
+    match condition:
+        case Comparison(Column("_collection"), ("=" | "!=") as operator, operand):
+            return (operand == collection) is (operator == "=")
+        case Comparison(Column("_collection"), ("in" | "not in") as operator, tuple(operands)):
+            return (collection in operands) is (operator == "in")
+        case And(parts):
+            return all(_may_contain(part, collection) for part in parts)
+        case Or(parts):
+            return any(_may_contain(part, collection) for part in parts)
+        case _:
+            return True

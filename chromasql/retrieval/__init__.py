@@ -1,0 +1,1 @@
+"""How one collection is searched: scan, nearest neighbours, Search API, candidates, embedding."""

@@ -1,0 +1,100 @@
+"""Which kind of Chroma a collection lives in, found out once per client and remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from chromasql.concurrency.tasks import cancel_all
+from chromasql.concurrency.threads import run_blocking
+from chromasql.plan.dialect import DISTRIBUTED, LOCAL, Dialect
+from chromasql.protocols import AsyncCollectionProvider
+
+__all__ = ["detect_dialect", "first_dialect", "known_dialect", "remember_dialect"]
+
+_known: WeakKeyDictionary[Any, Dialect] = WeakKeyDictionary()
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakKeyDictionary[Any, asyncio.Lock]] = WeakKeyDictionary()
+
+
+def known_dialect(owner: Any) -> Dialect | None:
+    """Return what is remembered of a provider or a client."""
+    try:
+        return _known.get(owner)
+    except TypeError:
+        return None
+
+
+def remember_dialect(owner: Any, dialect: Dialect) -> None:
+    """Remember the dialect of a provider or a client for as long as it lives."""
+    try:
+        _known[owner] = dialect
+    except TypeError:
+        return
+
+
+async def detect_dialect(collection: Any) -> Dialect:
+    """
+    Ask a collection whether it has the Search API, which only distributed Chroma has.
+
+    Embedded Chroma raises NotImplementedError and a single node answers 501; any other failure says nothing, and
+    passes.
+    """
+    search = getattr(collection, "search", None)
+    if not callable(search):
+        return LOCAL
+    client = getattr(collection, "_client", None) or getattr(collection, "_server", None) or collection
+    async with _turn(client):
+        known = known_dialect(client)
+        if known is None:
+            known = DISTRIBUTED if await _has_search(search) else LOCAL
+            remember_dialect(client, known)
+        return known
+
+
+async def first_dialect(provider: AsyncCollectionProvider, names: Sequence[str]) -> Dialect | None:
+    """Ask some collections of a provider at once and return what the first that says something says."""
+    probes = [asyncio.ensure_future(_dialect_of(provider, name)) for name in names]
+    try:
+        for probe in asyncio.as_completed(probes):
+            found = await probe
+            if found is not None:
+                return found
+        return None
+    finally:
+        await cancel_all(probes)
+
+
+async def _dialect_of(provider: AsyncCollectionProvider, name: str) -> Dialect | None:
+    try:
+        collection: Any = provider.get_collection(name)
+        return await detect_dialect(await collection if inspect.isawaitable(collection) else collection)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, the statement will meet it and say so
+        return None
+
+
+def _turn(client: Any) -> asyncio.Lock:
+    """Return what lets one caller of this loop after the other ask a client, so that it is asked once."""
+    try:
+        return _turns.setdefault(asyncio.get_running_loop(), WeakKeyDictionary()).setdefault(client, asyncio.Lock())
+    except TypeError:
+        return asyncio.Lock()
+
+
+async def _has_search(search: Any) -> bool:
+    try:
+        if inspect.iscoroutinefunction(search):
+            await search(searches=[])
+        else:
+            await run_blocking(search, searches=[])
+    except Exception as error:
+        if isinstance(error, NotImplementedError) or getattr(error, "status", None) == 501:
+            return False
+        if "not implemented" in str(error).lower():
+            return False
+        raise
+    return True
