@@ -215,7 +215,7 @@ def test_fetching(store, draws):
             statement = draws.draw(rankings(data, depth=1) if ranked else scans(data, depth=1))
             usual = ask(store, statement, names_of(data))
             for fetch in fetches(usual.plan):
-                with patch("chromasql.planner.planner.plan_materialization", lambda plan, count, fetch=fetch: fetch):
+                with patch("chromasql.planner.placement.plan_materialization", lambda plan, count, fetch=fetch: fetch):
                     assert ask(store, statement, names_of(data)).results == usual.results
 
 

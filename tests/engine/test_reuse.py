@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chromasql import ChromaSQLPlanningError, Settings, connect_async, multi_collection
+from chromasql import ChromaSQLPlanningError, Settings, connect_async
 from chromasql.adapters.http import HttpProvider
+from chromasql.multi_collection import engine
 from chromasql.plan import VectorQuery
 from engine.doubles import fill
 
@@ -19,13 +20,13 @@ from engine.doubles import fill
 def planned(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Note the statements that are planned."""
     seen: list[Any] = []
-    really = multi_collection.plan_bound
+    really = engine.plan_bound
 
     def plan_bound(bound: Any, **options: Any) -> Any:
         seen.append(bound)
         return really(bound, **options)
 
-    monkeypatch.setattr(multi_collection, "plan_bound", plan_bound)
+    monkeypatch.setattr(engine, "plan_bound", plan_bound)
     return seen
 
 
@@ -103,7 +104,7 @@ async def test_reranked_statements_are_planned_each_time(client: Any, planned: l
 
 async def test_plans_are_bounded(client: Any, planned: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan that was used longest ago is forgotten first."""
-    monkeypatch.setattr(multi_collection, "_KEPT_PLANS", 2)
+    monkeypatch.setattr(engine, "_KEPT_PLANS", 2)
     fill(client, "docs", 3)
     database = connect_async(client)
     for limit in (1, 2, 1, 3, 1, 2):

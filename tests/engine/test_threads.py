@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from chromasql import ChromaSQLExecutionError, SimpleAsyncClientAdapter, connect_async
+from chromasql.concurrency import threads
 from chromasql.concurrency.threads import BlockingPool
-from chromasql.dispatch import open_collection as handles
 from engine.doubles import fill
 
 
@@ -166,7 +166,7 @@ async def test_errors_come_through(error: type[BaseException], raised: type[Base
 async def test_statements_that_hang(client: Any, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
     """An embedded collection that hangs costs each statement its deadline and no other statement anything."""
     calls = BlockingPool(at_once=2, most_abandoned=4)
-    monkeypatch.setattr(handles, "_threads", lambda: calls)
+    monkeypatch.setattr(threads, "_threads", lambda: calls)
     for name in ("good", "hung"):
         fill(client, name, 3)
     adapter = SimpleAsyncClientAdapter(client)

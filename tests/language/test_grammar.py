@@ -249,5 +249,5 @@ def test_every_terminal_has_a_spoken_name():
     lark = grammar.load_grammar()
     patterns = {each.name: each.pattern.value for each in lark.terminals if each.pattern.type == "str"}
     for terminal in {each.name for each in lark.terminals} - {"WS", "COMMENT"} - grammar.keywords():
-        (spoken,) = grammar.spoken({terminal}, patterns)
+        (spoken,) = grammar.describe_terminals({terminal}, patterns)
         assert re.search(r"^(a|an|the) |^'.+'$", spoken), terminal
