@@ -33,7 +33,7 @@ from chromasql import (
     parse,
 )
 from chromasql.adapters import FolderProvider
-from engine.doubles import Hang, fill, others
+from tests.support.doubles import Hang, fill, others
 
 COUNT = "SELECT id FROM docs"
 

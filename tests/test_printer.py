@@ -9,8 +9,7 @@ from chromasql.errors import ChromaSQLError
 from chromasql.grammar import keywords
 from chromasql.parser import MAX_DEPTH, parse, parse_script
 from chromasql.printer import _query, print_script, print_statement
-
-from .strategies import exact, names, queries, scripts, statements, values
+from tests.support.strategies.trees import exact, names, queries, scripts, statements, values
 
 thorough = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 

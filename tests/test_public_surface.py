@@ -23,7 +23,7 @@ import chromasql
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLError, ChromaSQLExecutionError, Failure
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 def modules() -> list[str]:

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import literal, same
-from three_valued import Condition, Metadata, conditions, metadatas
 
 from chromasql import ast
 from chromasql.analysis import bind_parameters, extract_metadata_values, fields_used
 from chromasql.ast import Array, EmbeddingText, EmbeddingVector, Literal, Parameter, SparseVector
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.parser import parse
+from tests.support.oracle.statements import literal, same
+from tests.support.strategies.conditions import Condition, Metadata, conditions, metadatas
 
 
 def query(text: str) -> ast.Query:

@@ -21,9 +21,9 @@ from chromasql.adapters.memory import MemoryCollection
 from chromasql.cli.demo.corpus import read_standard_library
 from chromasql.operators.bm25 import split_words, words_pattern
 from chromasql.operators.patterns import compile_regex
-from search.double import DistributedCollection, DistributedProvider
-from search.double import Record as CloudRecord
-from search.oracle import Bm25, Collection, Filter, Record, Statement, disagreement
+from tests.support.distributed import DistributedCollection, DistributedProvider
+from tests.support.distributed import Record as CloudRecord
+from tests.support.oracle.ranks import Bm25, Collection, Filter, Record, Statement, disagreement
 
 relaxed = settings(suppress_health_check=list(HealthCheck))
 pytestmark = pytest.mark.timeout(7200)

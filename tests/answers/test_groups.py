@@ -18,8 +18,8 @@ import chromasql
 from chromasql import ChromaSQLPlanningError
 from chromasql.adapters import MemoryProvider
 from chromasql.adapters.memory import MemoryCollection
-from search.oracle import kinds
-from search.strategies import Data, datasets, local
+from tests.support.oracle.ranks import kinds
+from tests.support.strategies.ranked import Data, datasets, local
 
 relaxed = settings(suppress_health_check=list(HealthCheck))
 pytestmark = pytest.mark.timeout(7200)

@@ -14,7 +14,9 @@ from typing import Any
 
 import chromadb
 import pytest
-from oracle import (
+
+import chromasql
+from tests.support.oracle.statements import (
     And,
     Between,
     Collection,
@@ -35,9 +37,7 @@ from oracle import (
     answer,
     matching,
 )
-from predicates.stores import drop, filled
-
-import chromasql
+from tests.support.stores import drop, filled
 
 STORED: dict[str, Any] = {
     "text a": "a",

@@ -6,9 +6,9 @@ from typing import Any
 
 import chromadb
 import pytest
-from predicates.stores import drop
 
 import chromasql
+from tests.support.stores import drop
 
 LONG = "a" * 1_000
 EXPLOSIVE = ["^(a+)+$", "^(a|aa)*$", "(a*)*b$", "^([a-z]+)*!$", "(x+x+)+y|^(a?){30}a{30}$"]

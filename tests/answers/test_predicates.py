@@ -9,11 +9,11 @@ import chromadb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracle import Statement, agree, answer, same_set
-from predicates.stores import filled
-from predicates.strategies import MOST_COLLECTIONS, Data, datasets, filters, rankings
 
 import chromasql
+from tests.support.oracle.statements import Statement, agree, answer, same_set
+from tests.support.stores import filled
+from tests.support.strategies.records import MOST_COLLECTIONS, Data, datasets, filters, rankings
 
 STATEMENTS = 4
 """How many statements are asked of the same records."""

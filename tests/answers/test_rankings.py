@@ -7,17 +7,27 @@ from dataclasses import replace
 from typing import Any
 
 import chromadb
-import oracle as reference
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from predicates import strategies as predicates
 
 import chromasql
-from search.double import DistributedCollection, DistributedProvider
-from search.double import Record as CloudRecord
-from search.oracle import Collection, Knn, Number, Operation, Record, Rrf, Statement, disagreement, leaves_of
-from search.strategies import Data, cloud, datasets, local, statements
+import tests.support.oracle.statements as reference
+from tests.support.distributed import DistributedCollection, DistributedProvider
+from tests.support.distributed import Record as CloudRecord
+from tests.support.oracle.ranks import (
+    Collection,
+    Knn,
+    Number,
+    Operation,
+    Record,
+    Rrf,
+    Statement,
+    disagreement,
+    leaves_of,
+)
+from tests.support.strategies import records as predicates
+from tests.support.strategies.ranked import Data, cloud, datasets, local, statements
 
 relaxed = settings(suppress_health_check=list(HealthCheck))
 pytestmark = pytest.mark.timeout(7200)

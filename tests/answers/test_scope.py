@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import chromasql
 from chromasql import MemoryProvider, PatternRouter, Scope, ServersProvider
 from chromasql.plan import Column
-from engine.doubles import Spy, raises
+from tests.support.doubles import Spy, raises
 
 FIELDS = ("id", "document", "year", "tags", "note")
 SCOPE = Scope(collections=["docs-*"], fields=FIELDS, where="tenant = :t AND NOT (secret = TRUE)", params={"t": "x"})

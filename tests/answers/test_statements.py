@@ -13,15 +13,15 @@ import chromadb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracle import Collection, Column, Compare, Record, Statement, agree, answer, matching
-from predicates.stores import filled
-from predicates.strategies import MOST_COLLECTIONS, Data, datasets, rankings, scans
 
 import chromasql
 from chromasql.adapters import SimpleAsyncClientAdapter
 from chromasql.operators.merge import merge_by_rank
 from chromasql.operators.row import Row
 from chromasql.plan import Materialization, QueryPlan
+from tests.support.oracle.statements import Collection, Column, Compare, Record, Statement, agree, answer, matching
+from tests.support.stores import filled
+from tests.support.strategies.records import MOST_COLLECTIONS, Data, datasets, rankings, scans
 
 pytestmark = pytest.mark.timeout(7200)
 # Each example is a set of collections that answers several statements.

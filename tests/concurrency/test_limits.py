@@ -10,7 +10,7 @@ import pytest
 
 from chromasql import ChromaSQLPlanningError, MemoryProvider, ServersProvider, connect_async
 from chromasql.concurrency.limits import CallLimits
-from engine.doubles import Hang, Spy, fill, without_waiting
+from tests.support.doubles import Hang, Spy, fill, without_waiting
 
 
 class Busy:

@@ -15,7 +15,7 @@ import pytest
 from chromasql import ChromaSQLExecutionError, SimpleAsyncClientAdapter, connect_async
 from chromasql.concurrency import threads
 from chromasql.concurrency.threads import BlockingPool
-from engine.doubles import fill
+from tests.support.doubles import fill
 
 
 class Hanging:

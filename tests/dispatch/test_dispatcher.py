@@ -23,7 +23,7 @@ from chromasql import (
     connect_async,
 )
 from chromasql.multi_collection import execute_multi_collection
-from engine.doubles import Hang, Spy, answers, fill, others, plain_id, raises, without_waiting
+from tests.support.doubles import Hang, Spy, answers, fill, others, plain_id, raises, without_waiting
 
 RANKED = "SELECT id, _collection FROM one, two, six USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 6"
 FILTERED = "SELECT id, _collection FROM one, two, six WHERE n < 2"

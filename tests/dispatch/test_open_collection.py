@@ -19,7 +19,8 @@ from chromasql import (
     connect_async,
 )
 from chromasql.dispatch.open_collection import CollectionHandle
-from engine.doubles import Spy, answers, fill, raises
+from tests.support.doubles import Spy, answers, fill, raises
+from tests.support.embedding_functions import Letters
 
 RANKED = "SELECT id, distance, _collection FROM {} USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 10"
 
@@ -177,8 +178,6 @@ async def test_a_collection_made_again_in_another_space(client: Any) -> None:
 
 async def test_a_collection_made_again_with_another_function(client: Any) -> None:
     """Where it has another embedding function now, texts are embedded again, with that one."""
-    from engine.test_embedding import Letters
-
     client.create_collection("docs", embedding_function=Letters()).add(ids=["1"], documents=["b"])
     database = connect_async(client)
     sql = "SELECT distance FROM docs USING EMBEDDING (TEXT 'b')"
@@ -332,7 +331,6 @@ async def test_ranks_of_different_spaces_compare(client: Any) -> None:
 
 async def test_ranks_of_different_dimensions_compare(client: Any) -> None:
     """Ranks of different dimensions compare, too, where each collection embeds by itself."""
-    from engine.test_embedding import Letters
 
     class Wide(Letters):
         def embed_query(self, input: Any) -> Any:  # noqa: A002 - chromadb's name

@@ -19,7 +19,7 @@ from chromasql import (
     Settings,
     connect_async,
 )
-from engine.doubles import Hang, Spy, others, raises, without_waiting
+from tests.support.doubles import Hang, Spy, others, raises, without_waiting
 
 RANKED = "SELECT id, _collection FROM * USING EMBEDDING (VECTOR [0.0]) TOPK 40"
 FILTERED = "SELECT id, _collection FROM * ORDER BY id"

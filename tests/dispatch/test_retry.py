@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from chromasql import ChromaSQLExecutionError, ChromaSQLPlanningError, MemoryProvider, Settings, connect_async
 from chromasql.adapters.http import HttpConnectionError, HttpError, HttpNotFoundError, HttpProvider, HttpResponseError
 from chromasql.dispatch.retry import LONGEST_WAIT, call_with_retry, is_transient, retry_after
-from engine.doubles import Spy, fill, without_waiting
+from tests.support.doubles import Spy, fill, without_waiting
 
 RANKED = "SELECT id FROM one, two USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 6"
 FILTERED = "SELECT id FROM one, two ORDER BY id"

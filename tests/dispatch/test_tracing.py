@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from language.strategies import statements
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -21,6 +20,7 @@ from opentelemetry.trace import StatusCode
 import chromasql
 from chromasql import MemoryProvider, ast
 from chromasql.dispatch.tracing import statement_without_values
+from tests.support.strategies.trees import statements
 
 SECRET = "SECRET"
 STATEMENT = "SELECT id, document FROM papers, blogs RANK BY KNN(:q) WHERE year > 1812 AND topic = 'SECRET' LIMIT 3"

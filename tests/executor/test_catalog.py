@@ -9,8 +9,8 @@ from chromadb.errors import InternalError
 
 from chromasql import ChromaSQLExecutionError, ChromaSQLPlanningError, Settings, connect, connect_async
 from chromasql.adapters import clients
-from engine.doubles import Spy, fill, raises
-from engine.test_embedding import Letters
+from tests.support.doubles import Spy, fill, raises
+from tests.support.embedding_functions import Letters
 
 
 async def shown(source: Any, sql: str, params: Any = None) -> list[tuple[str, int | None]]:

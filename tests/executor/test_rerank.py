@@ -20,8 +20,8 @@ from chromasql import (
     register_reranker,
 )
 from chromasql.adapters import MemoryProvider
-from search.double import DistributedCollection, DistributedProvider
-from search.double import Record as CloudRecord
+from tests.support.distributed import DistributedCollection, DistributedProvider
+from tests.support.distributed import Record as CloudRecord
 
 relaxed = settings(suppress_health_check=list(HealthCheck))
 pytestmark = pytest.mark.timeout(7200)

@@ -16,14 +16,14 @@ from uuid import uuid4
 
 import chromadb
 import pytest
-from predicates.stores import drop
 
 import chromasql
 from chromasql import ast
 from chromasql.planner import bind_collections, plan_statement
+from tests.support.stores import drop
 
-GOLDEN = Path(__file__).parent.parent / "golden"
-CASES = sorted(path.name for path in GOLDEN.iterdir())
+GOLDEN = Path(__file__).parent
+CASES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir() and path.name != "__pycache__")
 
 PAPERS = [
     ("p1", [1.0, 0.0], "an index for a graph", {"topic": "db", "year": 2019, "score": 1, "published": "2019-03-01"}),

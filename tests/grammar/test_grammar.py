@@ -15,8 +15,7 @@ from chromasql import ast, grammar
 from chromasql.errors import ChromaSQLParseError
 from chromasql.grammar.__main__ import FILE, make_tables
 from chromasql.parser import parse, parse_script
-
-from .examples import ACCEPTED, REFUSED
+from tests.support.examples import ACCEPTED, REFUSED
 
 
 def test_strict():

@@ -13,7 +13,7 @@ from chromasql import ChromaSQLPlanningError, Settings, connect_async
 from chromasql.adapters.http import HttpProvider
 from chromasql.multi_collection import engine
 from chromasql.plan import VectorQuery
-from engine.doubles import fill
+from tests.support.doubles import fill
 
 
 @pytest.fixture

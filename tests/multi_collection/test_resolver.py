@@ -17,7 +17,7 @@ from chromasql import (
     ast,
     connect_async,
 )
-from engine.doubles import Spy, fill, plain_id, raises
+from tests.support.doubles import Spy, fill, plain_id, raises
 
 NAMES = ["logs-2023", "logs-2024-01", "logs-2024-02", "notes", "tmp-1"]
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 import chromasql
 from chromasql import ChromaSQLError, ChromaSQLPlanningError, MemoryProvider
 from chromasql.adapters.http import HttpCollection
-from search.double import DistributedCollection, DistributedProvider
-from search.double import Record as CloudRecord
-from search.oracle import Bm25, Hit, Knn, Rrf, bm25, distance, leaves_of
-from search.strategies import cloud, datasets, statements
+from tests.support.distributed import DistributedCollection, DistributedProvider
+from tests.support.distributed import Record as CloudRecord
+from tests.support.oracle.ranks import Bm25, Hit, Knn, Rrf, bm25, distance, leaves_of
+from tests.support.strategies.ranked import cloud, datasets, statements
 
 fewer = settings(suppress_health_check=list(HealthCheck), max_examples=max(10, settings.default.max_examples // 3))
 pytestmark = pytest.mark.timeout(7200)
@@ -216,7 +216,7 @@ def test_trail_of_the_leaves(memory):
 
 
 def _record(document: str, record_id: str) -> Any:
-    from search.oracle import Record
+    from tests.support.oracle.ranks import Record
 
     return Record(record_id, (0.0,), document)
 

@@ -18,7 +18,7 @@ from chromasql import (
     connect,
     connect_async,
 )
-from engine.doubles import Hang, Spy, answers, fill, others, plain_id, raises, without_waiting
+from tests.support.doubles import Hang, Spy, answers, fill, others, plain_id, raises, without_waiting
 
 STATEMENTS = [
     "SELECT id, n FROM one, two",

@@ -19,9 +19,8 @@ from chromasql.parser import parse_script
 from chromasql.plan import QueryPlan, plan_to_dict
 from chromasql.planner import bind_collections, dialect_named, plan_statement
 from chromasql.printer import print_script, print_statement
-
-from .examples import ACCEPTED, REFUSED
-from .strategies import exact, statements
+from tests.support.examples import ACCEPTED, REFUSED
+from tests.support.strategies.trees import exact, statements
 
 TOKENS = [
     *sorted(keywords()),

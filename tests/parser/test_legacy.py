@@ -4,8 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from chromasql.parser import parse
-
-from .legacy import meaning, statements
+from tests.parser.legacy import meaning, statements
 
 A = ["metadata", "a"]
 DOCUMENT = ["document"]

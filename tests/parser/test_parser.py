@@ -10,9 +10,8 @@ from chromasql import ast
 from chromasql.errors import ChromaSQLParseError
 from chromasql.parser import parse, parse_script
 from chromasql.printer import print_script
-
-from .examples import ACCEPTED, EXAMPLES, REFUSED
-from .strategies import exact
+from tests.support.examples import ACCEPTED, EXAMPLES, REFUSED
+from tests.support.strategies.trees import exact
 
 
 def where(condition):

@@ -6,8 +6,7 @@ import pytest
 
 from chromasql.errors import ChromaSQLParseError
 from chromasql.parser import parse, parse_script
-
-from .examples import REFUSED
+from tests.support.examples import REFUSED
 
 NO_JOIN = "there is no JOIN; FROM a, b asks both collections and merges their rows"
 NO_SUBQUERIES = "there are no subqueries; run the inner statement first and pass its rows as a parameter"

@@ -15,7 +15,7 @@ import pytest
 from chromadb import Documents, EmbeddingFunction, Embeddings, Schema
 from chromadb.api.types import SparseEmbeddingFunction, SparseVector, SparseVectorIndexConfig
 from chromadb.utils import embedding_functions
-from chromadb.utils.embedding_functions import register_embedding_function, register_sparse_embedding_function
+from chromadb.utils.embedding_functions import register_sparse_embedding_function
 
 from chromasql import (
     ChromaSQLExecutionError,
@@ -30,7 +30,8 @@ from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.plan import TextQuery
 from chromasql.retrieval import embedding
 from chromasql.retrieval.embedding import VectorCache, embed_sparse
-from engine.doubles import Hang, fill, others, plain_id
+from tests.support.doubles import Hang, fill, others, plain_id
+from tests.support.embedding_functions import Letters
 
 NAMES = [f"part-{number}" for number in range(5)]
 ALL = ", ".join(NAMES)
@@ -79,35 +80,6 @@ class CallableLater:
 
     async def __call__(self, text: str, model: str | None) -> list[float]:
         return self.numbers.sync(text, model)
-
-
-@register_embedding_function
-class Letters(EmbeddingFunction[Documents]):
-    """One of chromadb's embedding functions, stored with its collection by name; it counts what it is asked."""
-
-    asked: list[tuple[str, tuple[str, ...]]] = []
-
-    def __init__(self, scale: float = 1.0) -> None:
-        self.scale = scale
-
-    def __call__(self, input: Documents) -> Embeddings:  # noqa: A002 - chromadb's name
-        Letters.asked.append((f"documents x {self.scale:g}", tuple(input)))
-        return [np.array([self.scale * (ord(text[0]) - ord("a"))] * 2, dtype=np.float32) for text in input]
-
-    def embed_query(self, input: Documents) -> Embeddings:  # noqa: A002 - chromadb's name
-        Letters.asked.append((f"queries x {self.scale:g}", tuple(input)))
-        return [np.array([self.scale * (ord(text[0]) - ord("a"))] * 2, dtype=np.float32) for text in input]
-
-    @staticmethod
-    def name() -> str:
-        return "letters"
-
-    @staticmethod
-    def build_from_config(config: dict[str, Any]) -> Letters:
-        return Letters(config["scale"])
-
-    def get_config(self) -> dict[str, Any]:
-        return {"scale": self.scale}
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import chromadb
@@ -16,10 +14,10 @@ import chromasql
 from chromasql import ChromaSQLPlanningError, build_plan, parse, parse_script
 from chromasql.concurrency.portal import run_in_portal
 from chromasql.plan.search_payload import NotExpressible, search_payload
-from search.double import DistributedCollection, DistributedProvider
-from search.strategies import cloud, datasets, statements
+from tests.support.distributed import DistributedCollection, DistributedProvider
+from tests.support.examples import EXAMPLES
+from tests.support.strategies.ranked import cloud, datasets, statements
 
-EXAMPLES = json.loads((Path(__file__).parents[1] / "language" / "data" / "examples.json").read_text("utf-8"))
 KNOWN = [example for example in EXAMPLES["accept"] if "search" in example]
 NOT_IMPLEMENTED = 501
 WIDTHS = (2, 3)

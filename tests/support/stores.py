@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from oracle import Collection
+from tests.support.oracle.statements import Collection
 
 
 def fill(client: Any, collection: Collection) -> Any:

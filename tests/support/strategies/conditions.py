@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
-from oracle import (
+
+from tests.support.oracle.statements import (
     And,
     Between,
     Column,

@@ -11,12 +11,11 @@ from math import isfinite
 from typing import Any
 
 from hypothesis import strategies as st
-from three_valued import conditions, metadatas
 
 import chromasql
-from search.double import DistributedCollection, DistributedProvider
-from search.double import Record as CloudRecord
-from search.oracle import (
+from tests.support.distributed import DistributedCollection, DistributedProvider
+from tests.support.distributed import Record as CloudRecord
+from tests.support.oracle.ranks import (
     Bm25,
     Collection,
     Filter,
@@ -30,6 +29,7 @@ from search.oracle import (
     Rrf,
     Statement,
 )
+from tests.support.strategies.conditions import conditions, metadatas
 
 WORDS = ("red", "Red", "fox", "foxes", "blue", "d'or", "été", "x")
 KEYS = ("a", "b")

@@ -11,7 +11,8 @@ from math import gcd
 from typing import Any
 
 from hypothesis import strategies as st
-from oracle import (
+
+from tests.support.oracle.statements import (
     And,
     Between,
     Collection,
