@@ -31,6 +31,7 @@ import typer
 import chromasql
 from chromasql import errors, protocols
 from chromasql.cli.app import app
+from chromasql.explain import OPERATOR_NAMES
 from chromasql.grammar import keywords
 
 ROOT = Path(__file__).parents[2]
@@ -312,6 +313,30 @@ def test_every_public_name_is_described():
     text = read_docs()
 
     assert [name for name in chromasql.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+
+def glossary_terms(section: str) -> set[str]:
+    """Return the terms below a heading of the glossary, down to the next heading of any level."""
+    page = (DOCS / "glossary.md").read_text("utf-8")
+    below = re.split(r"^#", page.partition(f"# {section}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    return set(re.findall(r"^\*\*(.+)\*\*$", below, flags=re.MULTILINE))
+
+
+def test_the_glossary_has_the_operators_of_explain():
+    """The glossary explains each operator that EXPLAIN can print, and no other."""
+    assert glossary_terms("Operators") == set(OPERATOR_NAMES)
+
+
+def test_the_glossary_has_the_facts_of_explain():
+    """Each label in lower case that EXPLAIN prints in a golden case or a documented output is in the glossary."""
+    plans = [path.read_text("utf-8") for path in (ROOT / "tests" / "golden").glob("*/explain.txt")]
+    plans += [block.output for block in BLOCKS if block.output and block.output.startswith("Project: ")]
+    found = {
+        label for plan in plans for label in re.findall(r"^ *([a-z][a-z -]*)(?:, \d+ of \d+)?: ", plan, re.MULTILINE)
+    }
+
+    assert {"route", "pushed down", "candidates", "materialization", "on error"} <= found
+    assert set() == found - glossary_terms("Facts")
 
 
 def test_every_method_of_a_database_and_of_its_result_is_described():
