@@ -20,6 +20,7 @@ import shlex
 import stat
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -366,6 +367,43 @@ def test_every_command_is_described():
     }
 
     assert set() == {name for name in named if name not in page}
+
+
+# The map of the package
+
+
+def stages() -> set[str]:
+    """Return the folders and modules at the root of the package."""
+    found = (ROOT / "chromasql").iterdir()
+    return {path.stem for path in found if path.suffix == ".py" or (path / "__init__.py").exists()} - {"__init__"}
+
+
+def test_the_table_of_layers_is_the_import_contract():
+    """CONTRIBUTING's table has the layers of pyproject.toml, in their order, and so every folder and root module."""
+    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("| layer | what it holds |")[2].partition("\n\n")[0]
+    rows = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table.splitlines()[2:]]
+
+    assert rows == [layer.split(" | ") for layer in contract["layers"]]
+    assert {name for row in rows for name in row} == stages()
+
+
+def test_the_design_passes_through_every_stage():
+    """The page that follows a statement names each folder and each root module of the package."""
+    page = (DOCS / "design.md").read_text("utf-8")
+
+    assert set() == {name for name in stages() if f"`{name}/" not in page and f"`{name}.py`" not in page}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_of_the_package_exist(page: Path):
+    """Each file or folder of the package that a page names is there."""
+    text = page.read_text("utf-8")
+    named = set(re.findall(r"`chromasql/([\w/.]+)`", text))
+    if page.name == "design.md":
+        named |= {path for path in re.findall(r"`(\w+/[\w/.]*|\w+\.py)`", text) if not path.startswith("chromasql/")}
+
+    assert [path for path in sorted(named) if not (ROOT / "chromasql" / path).exists()] == []
 
 
 # README and .ci/run
