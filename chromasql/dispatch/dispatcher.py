@@ -76,7 +76,7 @@ class Dispatcher:
         self._collection_timeout = collection_timeout
         self._keep_raw = keep_raw
         self._trace = trace
-        self._turns = CallLimits(concurrency).here() if turns is None else turns
+        self._turns = CallLimits(concurrency).for_running_loop() if turns is None else turns
         self._anew = False
         self.ledger = Ledger(min_success)
         self._unlisted: frozenset[str] = frozenset()
@@ -193,11 +193,11 @@ class Dispatcher:
             self._flying_since = started
         self._flying += 1
         try:
-            await self._turns.take(handle.name)
+            await self._turns.acquire(handle.name)
             try:
                 return await call()
             finally:
-                self._turns.give_back(handle.name)
+                self._turns.release(handle.name)
         finally:
             ended = time.perf_counter()
             self._flying -= 1

@@ -304,7 +304,7 @@ class Engine:
             min_success=settings.min_success,
             keep_raw=self._keep_raw,
             trace=trace,
-            turns=self._limits.here(),
+            turns=self._limits.for_running_loop(),
         )
 
 

@@ -439,7 +439,7 @@ async def test_garbage_for_a_collection(spy: Spy, collection: Any) -> None:
     spy.instead["two", "open"] = answers(collection)
     result = await connect_async(spy).execute(RANKED)
     (failure,) = result.failures
-    assert "is no collection: it has no get and query" in str(failure.error)
+    assert "is not a collection: it needs the methods get and query" in str(failure.error)
 
 
 def query_answer(**changes: Any) -> dict[str, Any]:

@@ -139,42 +139,43 @@ class HttpCollection:
         """Return the number of records."""
         answer = await self._server.call("GET", self._path("count"))
         if type(answer) is not int or answer < 0:
-            raise self._misshapen("its count is not a number of records")
+            raise self._malformed_response("its count is not a number of records")
         return answer
 
     async def _post(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Send the arguments that were given and return the answer, which is an object."""
         import orjson
 
-        given = {key: value for key, value in arguments.items() if value is not None}
+        sent = {key: value for key, value in arguments.items() if value is not None}
         try:
-            body = orjson.dumps(given, option=orjson.OPT_SERIALIZE_NUMPY)
+            body = orjson.dumps(sent, option=orjson.OPT_SERIALIZE_NUMPY)
         except TypeError as error:
             raise ChromaSQLError(
                 f"collection {self.name}: the arguments of {verb} cannot be written as JSON:"
-                f" {describe_exception(error)}"
+                f" {describe_exception(error)}",
+                code="invalid-argument",
             ) from error
         answer, size = await self._server.call_measured("POST", self._path(verb), body)
         self.bytes_received += size
         if not isinstance(answer, dict):
-            raise self._misshapen("it is not an object")
+            raise self._malformed_response("it is not an object")
         return answer
 
     def _path(self, verb: str) -> str:
         return f"/collections/{quote_segment(self.id)}/{verb}"
 
     def _check(self, ids: Any, lists: Mapping[str, Any], *, expected: int) -> None:
-        """Refuse an answer unless it has a list of ids per query, and by each id a cell of each column."""
+        """Refuse an answer unless it has a list of ids per query and, in each column, a cell per id."""
         for name, column in {"ids": ids, **lists}.items():
             if type(column) is not list or len(column) != expected:
-                raise self._misshapen(f"{name} is not one list for each of {expected} queries")
-        for place, row in enumerate(ids):
-            problem = find_misfit(row, {name: column[place] for name, column in lists.items()})
+                raise self._malformed_response(f"{name} is not one list for each of {expected} queries")
+        for index, row in enumerate(ids):
+            problem = find_misfit(row, {name: column[index] for name, column in lists.items()})
             if problem is not None:
-                raise self._misshapen(problem)
+                raise self._malformed_response(problem)
 
-    def _misshapen(self, problem: str) -> HttpResponseError:
-        return self._server.misshapen(f"collection {self.name}: {problem}")
+    def _malformed_response(self, problem: str) -> HttpResponseError:
+        return self._server.malformed_response(f"collection {self.name}: {problem}")
 
 
 class HttpProvider:
@@ -247,13 +248,13 @@ class HttpProvider:
         """
         found: dict[str, HttpCollection] = {}
         offset, known = 0, -1
-        # A server may cap a page below what it was asked for: only a page without a new name is the last.
+        # A server may cap a page below the limit that was requested: only a page without a new name is the last.
         while len(found) > known:
             known = len(found)
             page = await self._server.call("GET", f"/collections?limit={_PAGE}&offset={offset}")
             if not isinstance(page, list):
-                raise self._server.misshapen("its collections are not a list")
-            found |= {each.name: each for each in map(self._read_model, page)}
+                raise self._server.malformed_response("its collections are not a list")
+            found |= {collection.name: collection for collection in map(self._read_model, page)}
             offset += len(page)
         self._collections = found
         return list(found)
@@ -275,7 +276,7 @@ class HttpProvider:
         return self._collections.get(name)
 
     def forget_collection(self, name: str) -> None:
-        """Drop the handle of that name, if there is one, so that the server is asked anew."""
+        """Drop the handle of that name, if there is one, so that the next call asks the server."""
         self._collections.pop(name, None)
 
     async def close(self) -> None:
@@ -291,8 +292,8 @@ class HttpProvider:
             case {"name": str(name), "id": str(identity)}:
                 known = {key: model.get(key) for key in _MODEL}
             case _:
-                raise self._server.misshapen("a collection has no name or no id")
+                raise self._server.malformed_response("a collection has no name or no id")
         for key, value in known.items():
             if type(value) not in _MODEL[key]:
-                raise self._server.misshapen(f"collection {name} has a {key} of another kind")
+                raise self._server.malformed_response(f"collection {name} has a {key} of another kind")
         return HttpCollection(name=name, id=identity, _server=self._server, **known)
