@@ -109,7 +109,10 @@ async def _await_method(provider: AsyncCollectionProvider, method: str, *argumen
     call: Any = getattr(provider, method, None)
     _require(callable(call), f"a provider has a method {method}; {provider!r} has none")
     answer = call(*arguments)
-    _require(inspect.isawaitable(answer), f"{what} returned {answer!r} without being awaited; the methods of a provider are async")
+    _require(
+        inspect.isawaitable(answer),
+        f"{what} returned {answer!r} without being awaited; the methods of a provider are async",
+    )
     return await _await_answer(answer, what)
 
 

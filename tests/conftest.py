@@ -1,4 +1,4 @@
-"""What tests of several folders share: Hypothesis' profiles and real Chroma servers."""
+"""What tests of several folders share: Hypothesis' profiles, and fixtures of real Chroma."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import asyncio
 import gc
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
-import urllib.request
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +19,7 @@ import pytest
 from hypothesis import settings
 
 from chromasql.operators import rerank
+from tests.support.servers import ChromaServer
 
 settings.register_profile("ci", max_examples=60, deadline=None)
 settings.register_profile("quick", max_examples=10, deadline=None)
@@ -34,92 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files and outputs in the docs anew")
 
 
-_PATIENCE = 600
 _SERVER_FIXTURES = {"chroma_server", "start_chroma_server"}
-
-
-@dataclass
-class ChromaServer:
-    """A real `chroma run` on a free port of loopback, over one folder; it may be killed and started again."""
-
-    path: Path
-    host: str = "127.0.0.1"
-    port: int = 0
-    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-
-    @property
-    def url(self) -> str:
-        """What a client is given."""
-        return f"http://{self.host}:{self.port}"
-
-    @property
-    def log(self) -> Path:
-        """What the server said."""
-        return self.path / "server.log"
-
-    def start(self) -> ChromaServer:
-        """Start it and wait until it answers; another process may take the free port first, so try a few."""
-        for _ in range(5):
-            port = self.port or _find_free_port(self.host)
-            if self._launch(port):
-                self.port = port
-                return self
-        pytest.fail(f"chroma run did not start:\n{self.log.read_text()}")
-
-    def kill(self) -> None:
-        """End it at once, as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def restart(self) -> ChromaServer:
-        """Kill it and start it again on the same port, over the same records."""
-        self.kill()
-        return self.start()
-
-    def _launch(self, port: int) -> bool:
-        command = [
-            str(Path(sys.executable).parent / "chroma"),
-            "run",
-            *("--path", str(self.path / "db")),
-            *("--host", self.host),
-            *("--port", str(port)),
-        ]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                env=os.environ | {"ANONYMIZED_TELEMETRY": "False"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        for _ in range(_PATIENCE):
-            if _answers(f"http://{self.host}:{port}/api/v2/heartbeat"):
-                return True
-            try:
-                self._process.wait(timeout=0.1)
-            except subprocess.TimeoutExpired:
-                continue
-            self._process = None
-            return False
-        self.kill()
-        return False
-
-
-def _find_free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(url: str) -> bool:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(url, timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
 
 
 @pytest.fixture(scope="session")
@@ -182,6 +95,16 @@ def unique_name() -> Callable[..., str]:
         return f"{stem}-{uuid4().hex[:12]}"
 
     return name
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Any]:
+    """Give an embedded Chroma that no other test sees."""
+    import chromadb
+
+    client = chromadb.PersistentClient(tmp_path / "chroma")
+    yield client
+    client.close()
 
 
 @pytest.fixture

@@ -107,7 +107,10 @@ class Flickering:
     [
         (object(), "a provider has a method list_collection_names; <object"),
         (Bad(list_collection_names=lambda: ["docs"]), "returned ['docs'] at once; the methods of a provider are async"),
-        (Bad(list_collection_names=answer("docs")), "list_collection_names() returned 'docs'; it returns a list or tuple"),
+        (
+            Bad(list_collection_names=answer("docs")),
+            "list_collection_names() returned 'docs'; it returns a list or tuple",
+        ),
         (Bad(list_collection_names=answer(None)), "or an empty list for no collections"),
         (Bad(list_collection_names=answer([])), "the provider lists no collections"),
         (Bad(list_collection_names=answer(["docs", 1])), "a name is a string, and not empty"),

@@ -95,7 +95,9 @@ class ServersProvider:
 
         Raises `ChromaSQLExecutionError`, which names the server, where one of them cannot be listed.
         """
-        listings = [asyncio.ensure_future(_list_or_name(server, listing)) for server, listing in self.listings().items()]
+        listings = [
+            asyncio.ensure_future(_list_or_name(server, listing)) for server, listing in self.listings().items()
+        ]
         try:
             return [name for names in await asyncio.gather(*listings) for name in names]
         finally:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from three_valued import Condition, Metadata, conditions, metadatas
 
 from chromasql import ast
 from chromasql.adapters import MetadataFieldRouter, PatternRouter, StaticRouter, load_query_config
@@ -15,6 +14,7 @@ from chromasql.analysis import bind_parameters
 from chromasql.errors import ChromaSQLRoutingError
 from chromasql.parser import parse
 from chromasql.protocols import CollectionRouter
+from tests.support.strategies.conditions import Condition, Metadata, conditions, metadatas
 
 CONFIG: dict[str, Any] = {
     "model_to_collections": {

@@ -11,7 +11,6 @@ import chromadb
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from engine.doubles import Hang, Spy, without_waiting
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +28,7 @@ from chromasql import (
 from chromasql.adapters.http import HttpError
 from chromasql.dispatch.retry import is_transient, retry_after
 from chromasql.testing import check_provider
+from tests.support.doubles import Hang, Spy, without_waiting
 
 RANKED = "SELECT id, _collection, distance FROM * USING EMBEDDING (VECTOR [0.0]) TOPK 100"
 

@@ -25,7 +25,7 @@ from tests.benchmarks import (
     stream,
     weighing,
 )
-from tests.conftest import ChromaServer
+from tests.support.servers import ChromaServer
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _BIG, _SMALL = records.Shape("big", 37, 1_000), records.Shape("small", 370, 100)

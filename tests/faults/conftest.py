@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from faults import fleet as fleets
+from tests.faults import fleet as fleets
 
 
 @pytest.fixture(scope="session")

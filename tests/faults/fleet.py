@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import chromadb
-import oracle
-import search.oracle as ranked
-from conftest import ChromaServer
-from oracle import And, Column, Compare, OrderItem
 
+import tests.support.oracle.ranks as ranked
+import tests.support.oracle.statements as oracle
 from chromasql import HttpProvider, ServersProvider, Settings, connect_async
 from chromasql.database import AsyncDatabase
-from faults.proxy import Proxy, Schedule, always_pass
+from tests.support.oracle.statements import And, Column, Compare, OrderItem
+from tests.support.proxy import Proxy, Schedule, always_pass
+from tests.support.servers import ChromaServer
 
 SERVERS = ("a", "b", "c")
 NAMES = tuple(f"{server}.docs-{number}" for server in SERVERS for number in range(4))

@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from engine.doubles import others
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from chromasql import ChromaSQLError, Settings
 from chromasql.database import AsyncDatabase
-from faults.fleet import CASES, NAMES, SERVERS, Case, Fleet, problem_of
-from faults.held import Held, settled
-from faults.proxy import Fault, Hang, Pass, Request, Schedule, Status
+from tests.faults.fleet import CASES, NAMES, SERVERS, Case, Fleet, problem_of
+from tests.faults.resources import Held, settled
+from tests.support.doubles import others
+from tests.support.proxy import Fault, Hang, Pass, Request, Schedule, Status
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(7200)]
 

@@ -10,8 +10,8 @@ import pytest
 
 from chromasql import ChromaSQLExecutionError, HttpProvider, ServersProvider, connect_async
 from chromasql.database import AsyncDatabase
-from faults.fleet import CASES, SERVERS, Fleet, problem_of
-from faults.proxy import Pass, Proxy, Redirect, Schedule, Status
+from tests.faults.fleet import CASES, SERVERS, Fleet, problem_of
+from tests.support.proxy import Pass, Proxy, Redirect, Schedule, Status
 
 pytestmark = pytest.mark.server
 

@@ -6,13 +6,26 @@ import asyncio
 import random
 
 import pytest
-from engine.doubles import others
 
 from chromasql import ChromaSQLError, ChromaSQLTimeoutError, Settings
 from chromasql.database import AsyncDatabase
-from faults.fleet import CASES, SERVERS, Fleet, problem_of
-from faults.held import Held, settled
-from faults.proxy import Cut, Drip, Fault, Garbage, Hang, Misshapen, Pass, Refuse, Request, Schedule, Status, Truncated
+from tests.faults.fleet import CASES, SERVERS, Fleet, problem_of
+from tests.faults.resources import Held, settled
+from tests.support.doubles import others
+from tests.support.proxy import (
+    Cut,
+    Drip,
+    Fault,
+    Garbage,
+    Hang,
+    Misshapen,
+    Pass,
+    Refuse,
+    Request,
+    Schedule,
+    Status,
+    Truncated,
+)
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from chromasql import ChromaSQLError, ChromaSQLExecutionError, ExecutionResult, Settings
-from faults.fleet import CASES, NAMES, SERVERS, Case, Fleet, all_told, problem_of
-from faults.proxy import (
+from tests.faults.fleet import CASES, NAMES, SERVERS, Case, Fleet, all_told, problem_of
+from tests.support.proxy import (
     Cut,
     Drip,
     Fault,

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ChromaServer
 
 from chromasql import ChromaSQLExecutionError, ChromaSQLPlanningError, MemoryProvider, connect, connect_async
-from faults.proxy import Proxy
+from tests.support.proxy import Proxy
+from tests.support.servers import ChromaServer
 
 SQL = "SELECT id FROM {} ORDER BY id"
 

@@ -1,0 +1,286 @@
+"""Errors about the text: what they say, and where their caret stands."""
+
+import pickle
+
+import pytest
+
+from chromasql.errors import ChromaSQLParseError
+from chromasql.parser import parse, parse_script
+from tests.support.examples import REFUSED
+
+NO_JOIN = "there is no JOIN; FROM a, b asks both collections and merges their rows"
+NO_SUBQUERIES = "there are no subqueries; run the inner statement first and pass its rows as a parameter"
+NO_ARITHMETIC = "there is no arithmetic here; it belongs in RANK BY"
+KEYWORD = "is a keyword and no field by itself; if a metadata key is meant, write metadata."
+
+# The text, what stands under the carets, and how the message begins (or what it holds, after "..").
+SHARED = [
+    ("SELECT id FROM docs d LIMIT 5", "d", "d is unexpected; an alias needs AS: AS d"),
+    ("SELECT id FROM docs WHERE a = 1 WHERE b = 2", "WHERE b = 2", "WHERE is given twice; combine with AND"),
+    (
+        "SELECT id FROM docs RANK BY KNN('a') USING EMBEDDING (TEXT 'a')",
+        "USING EMBEDDING (TEXT 'a')",
+        "USING EMBEDDING and RANK BY in one statement; USING EMBEDDING (TEXT 'q') is RANK BY KNN('q')",
+    ),
+    ("SELECT id, FROM docs", "FROM", "expected a column, found FROM"),
+    ("SELECT FROM docs", "FROM", "expected a column, found FROM"),
+    ("SELECT id FROM docs RANK BY KNN()", ")", "KNN needs a query: KNN('words'), KNN([0.1, 0.2]) or KNN(:q)"),
+    ("SELECT id FROM docs RANK BY KNN('a', foo = 1)", "foo = 1", "KNN has no argument foo; it takes query, key"),
+    ("SELECT id FROM docs RANK BY KNN('a', 'b')", "'b'", "KNN takes one query; the rest is named: key ="),
+    ("SELECT id FROM docs RANK BY RRF()", ")", "RRF needs ranks: RRF(KNN('words'), BM25('words'))"),
+    ("SELECT id FROM docs RANK BY RRF(k = 60)", "k", "RRF takes its ranks first: RRF(KNN('words'), k = ..)"),
+    (
+        "SELECT id FROM docs RANK BY RRF(KNN('a'), k = 60, KNN('b'))",
+        "KNN",
+        "RRF takes its ranks first, then its named arguments",
+    ),
+    (
+        "SELECT id FROM docs ORDER BY RANK KNN('a')",
+        "RANK",
+        "there is no ORDER BY RANK; write RANK BY and the expression",
+    ),
+    ("SELECT id FROM docs WHERE a = ", "", "expected a value, found the end of the statement"),
+    ("SELECT id FROM docs WHERE a LIKE 5", "5", "expected a parameter or a string, found 5"),
+    ("SELECT id FROM docs LIMIT 10, 20", ",", "there is no LIMIT 10, n; write LIMIT n OFFSET 10"),
+    ("SELECT id FROM docs LIMIT 2.5", "2.5", "LIMIT takes a whole number"),
+    ("SELECT id FROM 'docs'", "'docs'", "quotes like these make a string; write FROM docs"),
+    (
+        "SELECT id FROM docs WHERE WHERE_DOCUMENT CONTAINS 'x'",
+        "WHERE_DOCUMENT",
+        f"WHERE_DOCUMENT {KEYWORD}WHERE_DOCUMENT or `WHERE_DOCUMENT`",
+    ),
+    (
+        "SELECT id FROM docs WHERE_DOCUMENT CONTAINS 'a' OR WHERE_DOCUMENT CONTAINS 'b'",
+        "WHERE_DOCUMENT",
+        "WHERE_DOCUMENT is written once: WHERE_DOCUMENT CONTAINS 'a' OR CONTAINS 'b'",
+    ),
+    (
+        "SELECT id FROM docs WHERE_DOCUMENT title CONTAINS 'a'",
+        "title",
+        "WHERE_DOCUMENT is about the document alone; test title in WHERE",
+    ),
+    ("SELECT id FROM docs GROUP BY KEEP 3", "KEEP", "expected a column, found KEEP"),
+    ("SELECT id FROM docs; DROP TABLE docs", "DROP", "ChromaSQL only reads; there is no DROP"),
+    ("DELETE FROM docs", "DELETE", "ChromaSQL only reads; there is no DELETE"),
+    (
+        "SELECT id FROM docs WHERE a = 1 organization = 2",
+        "organization",
+        "expected a clause, AND, OR, ';' or the end of the statement, found organization",
+    ),
+    ("SELECT id FROM docs WHERE a = 1 android = 2", "android", "unknown word android; did you mean AND?"),
+    ("SELECT id FROM docs assets", "assets", "assets is unexpected; an alias needs AS: AS assets"),
+    ("SELECT id FROM docs WITH (timeout)", ")", "timeout needs a value: timeout = .."),
+]
+
+HINTS = [
+    # a missing AS
+    ("SELECT id title FROM docs", "title", "title is unexpected; an alias needs AS: AS title"),
+    # JOIN and UNION
+    ("SELECT id FROM docs JOIN other ON docs.id = other.id", "JOIN", NO_JOIN),
+    ("SELECT id FROM docs AS d LEFT JOIN other AS o", "LEFT", NO_JOIN),
+    ("SELECT id FROM docs UNION SELECT id FROM other", "UNION", "there is no UNION; FROM a, b asks both"),
+    # subqueries
+    ("SELECT id FROM docs WHERE id IN (SELECT id FROM other)", "SELECT", NO_SUBQUERIES),
+    ("SELECT id FROM (SELECT id FROM docs)", "(", NO_SUBQUERIES),
+    ("SELECT id FROM docs WHERE (SELECT id FROM other) = 1", "SELECT", NO_SUBQUERIES),
+    ("SELECT id FROM docs WHERE EXISTS (select id FROM other)", "select", NO_SUBQUERIES),
+    ("SELECT id FROM docs WHERE a = ( SELECT b FROM other)", "(", NO_SUBQUERIES),
+    # SELECT TOP n
+    ("SELECT TOP 5 id FROM docs", "TOP", "there is no SELECT TOP; write LIMIT 5 at the end"),
+    ("SELECT TOP(5) id FROM docs", "TOP", "there is no SELECT TOP; write LIMIT at the end"),
+    # LIMIT a, b
+    ("SELECT id FROM docs LIMIT ?, ?", ",", "there is no LIMIT ?, n; write LIMIT n OFFSET ?"),
+    # metadata.*
+    ("SELECT metadata.* FROM docs", "*", "there is no metadata.*; metadata alone is all of it"),
+    ("SELECT d.* FROM docs AS d", "*", "there is no d.*; * alone is everything"),
+    ("SELECT metadata.a.* FROM docs", "*", "there is no metadata.*; metadata alone is all of it"),
+    # functions and arithmetic in SELECT
+    ("SELECT UPPER(title) FROM docs", "UPPER", "no function UPPER here; AVG, COUNT, MAX, MIN, SUM aggregate"),
+    ("SELECT LOWER(TRIM(title)) FROM docs", "LOWER", "no function LOWER here"),
+    ("SELECT ROUND(price, 2) FROM docs", "ROUND", "no function ROUND here"),
+    ("SELECT AVERAGE(price) FROM docs", "AVERAGE", "no function AVERAGE here; did you mean AVG?"),
+    ("SELECT COUNT(1) FROM docs", "1", "COUNT takes a field, found 1"),
+    ("SELECT COUNT() FROM docs", "COUNT()", "COUNT of what? Write COUNT(*) or COUNT(field)"),
+    ("SELECT SUM(*) FROM docs", "SUM(*)", "SUM(*) has no meaning; write SUM(field)"),
+    ("SELECT MAX(price x) FROM docs", "x", "expected ')', found x"),
+    ("SELECT price * 2 AS double FROM docs", "*", NO_ARITHMETIC),
+    ("SELECT a + b FROM docs", "+", NO_ARITHMETIC),
+    ("SELECT id FROM docs WHERE price / 2 > 5", "/", NO_ARITHMETIC),
+    # quotes
+    ("SELECT id FROM 'my docs'", "'my docs'", "quotes like these make a string; write FROM `my docs`"),
+    ("SELECT id FROM docs AS 'd'", "'d'", "quotes like these make a string; write d"),
+    ("SELECT 'id' FROM docs", "'id'", "quotes like these make a string; write id"),
+    (
+        'SELECT id FROM docs WHERE "unit price" = 5',
+        '"unit price"',
+        "quotes like these make a string; write `unit price`",
+    ),
+    ("SELECT id FROM docs WHERE a = \u2019x", "\u2019", "\u2019 is no quote here; write ' or \""),
+    ("SELECT id FROM docs WHERE a = 'x", "'", "the string that opens here has no closing quote"),
+    ("SELECT id FROM docs WHERE `a = 'x'", "`", "the name that opens here has no closing quote"),
+    ("SELECT id FROM docs /* LIMIT 5", "/", "the comment that opens here has no closing */"),
+    ("SELECT `` FROM docs", "``", "a quoted name is empty"),
+    ("SELECT metadata[''] FROM docs", "['']", "the name of a metadata key is empty"),
+    # SHOW TABLES
+    ("SHOW TABLES", "TABLES", "there are no tables; write SHOW COLLECTIONS"),
+    ("SHOW COLECTIONS", "COLECTIONS", "unknown word COLECTIONS; did you mean COLLECTIONS?"),
+    ("DESCRIBE logs-*", "logs-*", "DESCRIBE takes one collection, not a pattern"),
+    # KNN, BM25, RRF
+    ("SELECT id FROM docs RANK BY 'words'", "'words'", "a text does not rank by itself; write KNN('words')"),
+    ("SELECT id FROM docs RANK BY KNN(vec, 'q')", "vec", "KNN takes the query first: KNN('words', key = vec)"),
+    ("SELECT id FROM docs RANK BY KNN(metadata.vec, 'q')", "metadata", "KNN takes the query first"),
+    ("SELECT id FROM docs RANK BY KNN(query = vec)", "vec", "KNN takes the query first: KNN('words', key = vec)"),
+    ("SELECT id FROM docs RANK BY KNN(query = TRUE)", "TRUE", "KNN takes a string"),
+    ("SELECT id FROM docs RANK BY KNN(limit = 5)", "KNN(limit = 5)", "KNN needs a query"),
+    ("SELECT id FROM docs RANK BY KNN('a', limit = 0)", "0", "limit takes a whole number of at least 1"),
+    ("SELECT id FROM docs RANK BY KNN('a', limit = [1])", "[1]", "limit takes a single value"),
+    ("SELECT id FROM docs RANK BY KNN('a', limt = 5)", "limt = 5", "KNN has no argument limt; did you mean limit?"),
+    ("SELECT id FROM docs RANK BY KNN('a', limit = 1, limit = 2)", "limit = 2", "KNN has limit twice"),
+    ("SELECT id FROM docs RANK BY KNN('a', limit = 5, 'b')", "'b'", "KNN takes one query"),
+    ("SELECT id FROM docs RANK BY KNN('a', query = 'b')", "query = 'b'", "KNN has its query twice"),
+    ("SELECT id FROM docs RANK BY KNN('a', key = [1])", "[1]", "key takes the name of a field"),
+    ("SELECT id FROM docs RANK BY KNN('a', key = 1)", "1", "key takes a string"),
+    ("SELECT id FROM docs RANK BY KNN({1.5: 2})", "1.5", "an index of a sparse vector is a whole number"),
+    ("SELECT id FROM docs RANK BY BM25('a', 'b')", "'b'", "BM25 takes one query; the rest is named: limit ="),
+    ("SELECT id FROM docs RANK BY BM25('a', limit = 0)", "0", "limit takes a whole number of at least 1"),
+    ("SELECT id FROM docs RANK BY RRF(KNN('a'), weights = [1, 2])", "[1, 2]", "weights takes one number for each"),
+    ("SELECT id FROM docs RANK BY RRF(KNN('a'), weights = 1)", "1", "weights takes a list of numbers"),
+    ("SELECT id FROM docs RANK BY RRF([])", "]", "expected a rank expression, found ']'"),
+    ("SELECT id FROM docs RANK BY SQRT(KNN('a'))", "SQRT", "RANK BY has no function SQRT; it has ABS, BM25"),
+    ("SELECT id FROM docs RANK BY COALESC(KNN('a'))", "COALESC", "RANK BY has no function COALESC; did you mean"),
+    ("SELECT id FROM docs RANK BY LOG(KNN('a'), 2)", "2", "LOG takes one argument"),
+    ("SELECT id FROM docs USING EMBEDDING (VECTOR [])", "[]", "a vector needs at least one number"),
+    ("SELECT id FROM docs USING EMBEDDING (VECTOR ['a'])", "'a'", "a vector holds numbers only"),
+    # a clause or an option given twice
+    ("SELECT id FROM docs LIMIT 5 LIMIT 6", "LIMIT 6", "LIMIT is given twice"),
+    ("SELECT id FROM docs HAVING a = 1 HAVING b = 2", "HAVING b = 2", "HAVING is given twice; combine with AND"),
+    ("SELECT id FROM docs WITH (a = 1) WITH (b = 2)", "WITH (b = 2)", "WITH is given twice"),
+    ("SELECT id FROM docs WITH (a = 1, A = 2)", "A = 2", "WITH has a twice"),
+    # INSERT, UPDATE, DELETE
+    ("INSERT INTO docs VALUES (1)", "INSERT", "ChromaSQL only reads; there is no INSERT"),
+    ("update docs SET a = 1", "update", "ChromaSQL only reads; there is no UPDATE"),
+    ("EXPLAIN DELETE FROM docs", "DELETE", "ChromaSQL only reads; there is no DELETE"),
+    ("-- first\n/* then */ DROP TABLE docs", "DROP", "ChromaSQL only reads; there is no DROP"),
+    # misspelt keywords
+    ("SELCT id FROM docs", "SELCT", "unknown word SELCT; did you mean SELECT?"),
+    ("SELECT id FORM docs", "FORM", "unknown word FORM; did you mean FROM?"),
+    ("SELECT id FROM docs\nWHERE year > 2020 LIMTI 5", "LIMTI", "unknown clause LIMTI; did you mean LIMIT?"),
+    ("SELECT id FROM docs ORDR BY a", "ORDR", "unknown clause ORDR; did you mean ORDER BY?"),
+    ("SELECT id FROM docs ORDER YB a", "YB", "expected BY, found YB"),
+    ("SELECT id FROM docs LIMIT 5 FOO", "FOO", "unknown clause FOO; a clause is one of GROUP BY, HAVING, LIMIT"),
+    ("SELECT id FROM docs SIMILARITY EUCLID", "EUCLID", "expected COSINE, IP or L2, found EUCLID"),
+    # values
+    ("SELECT id FROM docs WHERE a = b", "b", "expected a value, found b; a string needs quotes: 'b'"),
+    ("SELECT id FROM docs WHERE a = 1e999", "1e999", "the number is too large"),
+    (f"SELECT id FROM docs WHERE a = 1{'0' * 5000}", f"1{'0' * 5000}", "the number is too large"),
+    ("SELECT id FROM docs WHERE a = $0", "$0", "positions of parameters count from $1"),
+    (r"SELECT id FROM docs WHERE a = 'x\x1'", r"\x", r"\x is no character; write \\ for a backslash"),
+    (r"SELECT id FROM docs WHERE a = '\ud800'", r"\ud800", r"\ud800 is no character"),
+    (r"SELECT id FROM docs WHERE a = '\N{NO SUCH}'", r"\N{NO SUCH}", r"\N{NO SUCH} is no character"),
+    (r"SELECT id FROM docs WHERE a = '\U99999999'", r"\U99999999", r"\U99999999 is no character"),
+    ("SELECT id FROM docs WHERE a = '\ud800'", "\ud800", "half of a surrogate pair is no character"),
+    # characters
+    ("SELECT naïve FROM docs", "ï", "a name that holds ï needs backticks"),
+    ("SELECT id\u00a0FROM docs", "\u00a0", "unexpected character U+00A0, NO-BREAK SPACE"),
+    ("SELECT id\x00FROM docs", "\x00", "unexpected character U+0000, a control character"),
+    ("SELECT id FROM docs WHERE a # 1", "#", "expected a comparison or '(', found '#'"),
+    # aliases
+    ("SELECT a.x FROM a, b", "a.x", "a field means the same in all collections, so a cannot single one out"),
+    # the end of the text
+    ("", "", "expected DESCRIBE, EXPLAIN, SELECT or SHOW, found the end of the statement"),
+    ("SELECT id FROM docs WHERE (a = 1", "", "expected ')', found the end of the statement"),
+    ("SELECT id FROM", "", "expected a collection or a parameter, found the end of the statement"),
+    ("SELECT id FROM docs ORDER BY", "", "expected a name, found the end of the statement"),
+    ("SELECT id FROM docs;;", ";", "expected DESCRIBE, EXPLAIN, SELECT, SHOW or the end of the statement, found ';'"),
+    (f"SELECT id FROM docs WHERE a = 1 {'b' * 50}", "b" * 50, f"..found {'b' * 37}..."),
+]
+
+
+def refusal(text):
+    with pytest.raises(ChromaSQLParseError) as caught:
+        parse_script(text)
+    return caught.value
+
+
+@pytest.mark.parametrize(("text", "marked", "message"), SHARED + HINTS)
+def test_message_and_caret(text, marked, message):
+    """What cannot be read is refused with the fix, and the carets stand under what is wrong."""
+    error = refusal(text)
+    assert error.source == text
+    assert text[slice(*error.span)] == marked
+    if message.startswith(".."):
+        assert error.message.endswith(message[2:])
+    else:
+        assert error.message.startswith(message)
+
+
+def test_all_refused_examples_are_in_the_table():
+    """Each statement that the language refuses has its message pinned."""
+    assert [text for text, _, _ in SHARED] == REFUSED
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("SELECT id FROM docs d LIMIT 5", 1, 21),
+        ("SELECT id FROM docs WHERE a = ", 1, 30),
+        ("SELECT id\nFROM docs\nWHERE year > 2020 LIMTI 5", 3, 19),
+        ("SELECT id FROM docs WHERE a =   -- which?\n\n", 1, 30),
+        ("SELECT id FROM docs WHERE\n", 1, 26),
+        ("-- nothing", 1, 11),
+        ("SELECT id FROM docs;\nDROP TABLE docs", 2, 1),
+        ("", 1, 1),
+    ],
+)
+def test_position(text, line, column):
+    """Line and column count from 1, and the end of the statement is after its last character."""
+    assert refusal(text).position == (line, column)
+
+
+def test_drawing():
+    """An error prints its message, the line of the statement and the carets."""
+    assert str(refusal("SELECT id\nFROM docs\nWHERE year > 2020 LIMTI 5")) == (
+        "unknown clause LIMTI; did you mean LIMIT?\n  3 | WHERE year > 2020 LIMTI 5\n    |                   ^^^^^"
+    )
+
+
+@pytest.mark.parametrize("text", [*REFUSED, "SELECT id FROM docs WHERE a.b.c = '\\x'"])
+def test_errors_pickle(text):
+    """An error of the parser survives pickling with its message, span, source and drawing."""
+    error = refusal(text)
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.message, again.span, again.source, str(again)) == (
+        type(error),
+        error.message,
+        error.span,
+        error.source,
+        str(error),
+    )
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_no_error_of_lark_shows(text):
+    """No exception of Lark stands behind an error of the parser."""
+    error = refusal(text)
+    assert error.__cause__ is None
+    assert error.__suppress_context__ or error.__context__ is None
+
+
+@pytest.mark.parametrize("text", [None, 5, b"SELECT id FROM docs", ["SELECT"]])
+def test_not_a_text(text):
+    """What is no str is refused with an error of ours, hashable or not."""
+    with pytest.raises(ChromaSQLParseError, match="a statement is a str, not"):
+        parse(text)
+
+
+def test_two_statements():
+    """Where one statement is asked for, two are refused; the caret shows where the second begins."""
+    with pytest.raises(ChromaSQLParseError, match="more than one statement") as caught:
+        parse("SHOW COLLECTIONS; DESCRIBE docs")
+    assert caught.value.position == (1, 19)
+
+
+def test_the_text_belongs_to_the_error_of_each_parse():
+    """A text refused once is refused again in the same words: errors are not kept."""
+    assert refusal("SELECT") is not refusal("SELECT")
+    assert str(refusal("SELECT")) == str(refusal("SELECT"))
