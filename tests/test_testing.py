@@ -106,7 +106,10 @@ class Flickering:
     ("provider", "message"),
     [
         (object(), "a provider has a method list_collection_names; <object"),
-        (Bad(list_collection_names=lambda: ["docs"]), "returned ['docs'] at once; the methods of a provider are async"),
+        (
+            Bad(list_collection_names=lambda: ["docs"]),
+            "returned ['docs'] without being awaited; the methods of a provider are async",
+        ),
         (
             Bad(list_collection_names=answer("docs")),
             "list_collection_names() returned 'docs'; it returns a list or tuple",
@@ -254,7 +257,7 @@ def column(name: str, value: Any) -> Callable[[Any], Any]:
         (change("get", column("metadatas", [{}])), "returned 1 metadatas where 9 are due"),
         (change("get", column("ids", []), ids=["r8"]), "get of 'docs' with ids=['r8'] returned []"),
         (Unlimited("docs", RECORDS), "get of 'docs' returned 30 records, more than its limit of 25"),
-        (Reversed("docs", RECORDS), "the pages of 'docs', put together, are not what one get gave"),
+        (Reversed("docs", RECORDS), "the pages of 'docs', put together, are not what one get returned"),
         (change("get", column("ids", ["r0"]), offset=7), "the pages of 'docs', put together"),
         (change("count", lambda _: 9.0), "count of 'docs' returned 9.0, which is not an int"),
         (change("count", lambda _: 8), "count of 'docs' is 8, but get returned 9"),

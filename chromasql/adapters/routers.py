@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from chromasql import ast
-from chromasql.analysis import extract_metadata_values
 from chromasql.adapters.names import COLLECTION_NAME_RULE, is_collection_name, is_name_part
+from chromasql.analysis import extract_metadata_values
 from chromasql.errors import ChromaSQLRoutingError, near_names
 
 if TYPE_CHECKING:

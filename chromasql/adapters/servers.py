@@ -104,7 +104,7 @@ class ServersProvider:
             await cancel_all(listings)
 
     def listings(self) -> dict[str, Callable[[], Awaitable[list[str]]]]:
-        """Return by server a function that lists its collections, so that one which is down does not hide the others."""
+        """Return a function for each server that lists its collections: one that is down does not hide the others."""
         return {server: partial(_names, server, provider) for server, provider in self._providers.items()}
 
     @staticmethod

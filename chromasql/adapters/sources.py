@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from chromasql.adapters.clients import FolderProvider, SimpleAsyncClientAdapter
-from chromasql.adapters.http import HttpProvider
+from chromasql.adapters.http import HttpOptions, HttpProvider
 from chromasql.errors import ChromaSQLPlanningError
 
 __all__ = ["open_source"]
 
 
-def open_source(source: Any, http: Mapping[str, Any] | None = None) -> tuple[Any, bool]:
+def open_source(source: Any, http: HttpOptions | None = None) -> tuple[Any, bool]:
     """
     Return the provider for a source, and whether it was opened here, so that it has to be closed here.
 
-    A source is an ``http://`` or ``https://`` address, a folder, a client of chromadb or a provider. ``http`` holds
-    keyword arguments of `HttpProvider`, and is for an address only.
+    A source is an ``http://`` or ``https://`` address, a folder, a client of chromadb or a provider. ``http`` is
+    for an address only.
 
     Raises `ChromaSQLPlanningError` for any other source, and `ChromaSQLError` for an address or an option of HTTP that
     is not usable.
     """
+    chosen = {} if http is None else http.chosen()
     if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
-        return HttpProvider(source, **(http or {})), True
-    if http:
+        return HttpProvider(source, **chosen), True
+    if chosen:
         raise ChromaSQLPlanningError(
-            f"{', '.join(http)} goes with an http:// address; set it on the client instead", code="invalid-argument"
+            f"{', '.join(chosen)} goes with an http:// address; set it on the client instead", code="invalid-argument"
         )
     if isinstance(source, str | Path):
         return FolderProvider(source), True
@@ -44,6 +44,7 @@ def open_source(source: Any, http: Mapping[str, Any] | None = None) -> tuple[Any
         if hasattr(source, "list_collections"):
             return SimpleAsyncClientAdapter(source), False
     raise ChromaSQLPlanningError(
-        f"the source must be an http:// address, a folder, a chromadb client or a provider, not {type(source).__name__}",
+        "the source must be an http:// address, a folder, a chromadb client or a provider, "
+        f"not {type(source).__name__}",
         code="invalid-provider",
     )

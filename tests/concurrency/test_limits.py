@@ -126,20 +126,18 @@ async def test_turns_come_back_from_whoever_is_cancelled() -> None:
 
 async def test_names_that_nobody_asks_again_take_no_room() -> None:
     """A thousand names that do not exist leave nothing behind."""
-    limits = CallLimits(2)
     database = connect_async(memory("a"), max_concurrency=2)
-    database._engine._limits = limits
     for at in range(1_000):
-        with pytest.raises(ChromaSQLPlanningError, match="there is no collection"):
+        with pytest.raises(ChromaSQLPlanningError, match="does not exist"):
             await database.execute(f"SELECT id FROM nowhere-{at}")
 
-    assert len(limits.for_running_loop()) == 0
+    assert len(database._engine._shared.limits.for_running_loop()) == 0
 
 
 @pytest.mark.parametrize("limit", [0, 1.5, True, "8"])
 def test_a_limit_is_a_whole_number(limit: Any) -> None:
     """What cannot be a number of calls is refused."""
-    with pytest.raises(ChromaSQLPlanningError, match="max_per_collection takes a whole number of at least 1"):
+    with pytest.raises(ChromaSQLPlanningError, match="max_per_collection must be a whole number of at least 1"):
         connect_async(memory("a"), max_per_collection=limit)
 
 

@@ -18,15 +18,15 @@ It only reads, it retries nothing (the engine does), and what goes wrong is one 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ssl import SSLContext
 from types import NoneType, TracebackType
 from typing import Any, ClassVar, Self
 
-from chromasql.adapters.http.address import build_headers, check_name, parse_address, quote_segment
+from chromasql.adapters.http.address import build_headers, parse_address, quote_segment
 from chromasql.adapters.http.errors import HttpConnectionError, HttpError, HttpNotFoundError, HttpResponseError
+from chromasql.adapters.http.options import HttpOptions
 from chromasql.adapters.http.responses import CELLS, find_misfit
 from chromasql.adapters.http.session import Server
 from chromasql.errors import ChromaSQLError, describe_exception, near_names
@@ -36,6 +36,7 @@ __all__ = [
     "HttpConnectionError",
     "HttpError",
     "HttpNotFoundError",
+    "HttpOptions",
     "HttpProvider",
     "HttpResponseError",
 ]
@@ -182,18 +183,32 @@ class HttpProvider:
     """
     The collections of one database on one Chroma server; an ``AsyncCollectionProvider``.
 
-    ``url`` is ``http://host:port`` or ``https://host:port``, and the path that a proxy wants. A user and
-    password in it become basic authentication; they, the token and the headers show up in no repr and no
-    error. ``token`` is sent as ``X-Chroma-Token``; ``headers`` go with every request and win over what is
-    sent otherwise. ``ssl`` is True to verify certificates, a context to verify them differently, or False not
-    to. ``connections`` bounds the pool, and so the calls under way at once. ``timeout`` is in seconds, for
-    each request, the wait for a free connection included.
+    Two providers share nothing. One provider serves several event loops: each loop gets a pool of its own with its
+    first call. Redirects, cookies and the proxies of the environment are ignored. No repr and no error shows a
+    password, the token or a header.
 
-    Two providers share nothing. One serves several event loops: each gets a pool of its own when it first
-    calls. Redirects, cookies and the proxies of the environment are ignored.
+    Parameters
+    ----------
+    url : str
+        ``http://host:port`` or ``https://host:port``, with the path that a proxy wants. A user and a password in it
+        become basic authentication.
+    headers : Mapping[str, str], optional
+        HTTP headers of every request; they override what is sent otherwise.
+    token : str, optional
+        Sent as ``X-Chroma-Token``.
+    tenant, database : str, optional
+        Default: ``default_tenant`` and ``default_database``.
+    ssl : bool or ssl.SSLContext
+        True or None, the default, verifies certificates; a context verifies them its own way; False does not verify.
+    connections : int
+        The size of the pool, and so the maximum of concurrent calls. Default: 8.
+    timeout : float
+        Seconds for each request, the wait for a free connection included. Default: 60.
 
     Raises
-        ChromaSQLError: the address or an option is not usable.
+    ------
+    ChromaSQLError
+        The address or an option is not usable.
     """
 
     def __init__(
@@ -204,28 +219,21 @@ class HttpProvider:
         token: str | None = None,
         tenant: str | None = None,
         database: str | None = None,
-        ssl: SSLContext | bool = True,
+        ssl: SSLContext | bool | None = None,
         connections: int = 8,
         timeout: float = 60.0,
     ) -> None:
-        if type(connections) is not int or connections < 1:
-            raise ChromaSQLError(f"connections must be a whole number of at least 1, not {connections!r}")
-        if type(timeout) not in {float, int} or not 0 < timeout < math.inf:
-            raise ChromaSQLError(f"timeout must be a number of seconds above 0, not {timeout!r}")
-        if not isinstance(ssl, bool | SSLContext):
-            raise ChromaSQLError(f"ssl must be True, False or an ssl.SSLContext, not {ssl!r}")
-        self.max_concurrency = connections
-        self.tenant = check_name("tenant", "default_tenant" if tenant is None else tenant)
-        self.database = check_name("database", "default_database" if database is None else database)
+        options = HttpOptions(headers, token, tenant, database, ssl, connections, timeout)
+        self.max_concurrency = options.connections
+        self.tenant = "default_tenant" if options.tenant is None else options.tenant
+        self.database = "default_database" if options.database is None else options.database
         address = parse_address(url)
         self._url = address.base
         self._server = Server(
             origin=address.origin,
             root=f"{self._url}/api/v2/tenants/{quote_segment(self.tenant)}/databases/{quote_segment(self.database)}",
-            headers=build_headers(address.authorization, token, headers or {}),
-            ssl=ssl,
-            connections=connections,
-            timeout=timeout,
+            headers=build_headers(address.authorization, options.token, options.headers or {}),
+            options=options,
         )
         self._collections: dict[str, HttpCollection] = {}
 

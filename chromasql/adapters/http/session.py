@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from ssl import SSLContext
 from typing import TYPE_CHECKING, Any
 
 from chromasql.adapters.http.errors import HttpConnectionError, HttpError, HttpNotFoundError, HttpResponseError
@@ -19,6 +18,8 @@ from chromasql.errors import describe_exception
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
+
+    from chromasql.adapters.http.options import HttpOptions
 
 __all__ = ["Server"]
 
@@ -39,9 +40,7 @@ class Server:
     origin: str
     root: str
     headers: Mapping[str, str] = field(repr=False)
-    ssl: SSLContext | bool
-    connections: int
-    timeout: float
+    options: HttpOptions = field(repr=False)
     closed: bool = False
     # The vectors that were encoded last: a step sends the same ones to every collection.
     last: tuple[list[list[Any]], Any] | None = field(default=None, repr=False)
@@ -128,11 +127,13 @@ class Server:
         session = self.sessions.get(loop)
         if session is None:
             session = self.sessions[loop] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self.connections, ssl=self.ssl),
+                connector=aiohttp.TCPConnector(
+                    limit=self.options.connections, ssl=self.options.ssl is None or self.options.ssl
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self.headers,
                 # Not `connect`: that one counts the wait for a free connection too.
-                timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=_CONNECT_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=self.options.timeout, sock_connect=_CONNECT_SECONDS),
                 trust_env=False,
             )
             for dead in [known for known in self.sessions if known.is_closed()]:
@@ -154,7 +155,7 @@ class Server:
             case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
                 advice = "check the address, and that the server runs (chroma run)"
             case TimeoutError():
-                return f"{self.origin} did not answer within {self.timeout:g} s; raise timeout="
+                return f"{self.origin} did not answer within {self.options.timeout:g} s; raise timeout="
             case _:
                 return f"{self.origin} hung up: {describe_exception(error)}; check that the server runs"
         return f"cannot connect to {self.origin}: {describe_exception(error)}; {advice}"
