@@ -204,7 +204,7 @@ def _weighing(found: list[dict[str, Any]]) -> str:
             "## Late or at once\n",
             (
                 "Wall time of fetching the parts late, for the winners alone, by that of fetching them with all candidates: below 1, late is faster. "
-                "The constants of `chromasql/planner/fetching.py` are fitted to such times; the last column is what the planner chooses.\n"
+                "The constants of `chromasql/planner/materialization.py` are fitted to such times; the last column is what the planner chooses.\n"
             ),
             _table(
                 ("shown, beside id", "collections", "candidates of each", "over an address", "embedded", "chosen"),

@@ -20,6 +20,7 @@ import shlex
 import stat
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ import typer
 import chromasql
 from chromasql import errors, protocols
 from chromasql.cli.app import app
+from chromasql.explain import OPERATOR_NAMES
 from chromasql.grammar import keywords
 
 ROOT = Path(__file__).parents[2]
@@ -314,6 +316,30 @@ def test_every_public_name_is_described():
     assert [name for name in chromasql.__all__ if not re.search(rf"\b{name}\b", text)] == []
 
 
+def glossary_terms(section: str) -> set[str]:
+    """Return the terms below a heading of the glossary, down to the next heading of any level."""
+    page = (DOCS / "glossary.md").read_text("utf-8")
+    below = re.split(r"^#", page.partition(f"# {section}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    return set(re.findall(r"^\*\*(.+)\*\*$", below, flags=re.MULTILINE))
+
+
+def test_the_glossary_has_the_operators_of_explain():
+    """The glossary explains each operator that EXPLAIN can print, and no other."""
+    assert glossary_terms("Operators") == set(OPERATOR_NAMES)
+
+
+def test_the_glossary_has_the_facts_of_explain():
+    """Each label in lower case that EXPLAIN prints in a golden case or a documented output is in the glossary."""
+    plans = [path.read_text("utf-8") for path in (ROOT / "tests" / "golden").glob("*/explain.txt")]
+    plans += [block.output for block in BLOCKS if block.output and block.output.startswith("Project: ")]
+    found = {
+        label for plan in plans for label in re.findall(r"^ *([a-z][a-z -]*)(?:, \d+ of \d+)?: ", plan, re.MULTILINE)
+    }
+
+    assert {"route", "pushed down", "candidates", "materialization", "on error"} <= found
+    assert set() == found - glossary_terms("Facts")
+
+
 def test_every_method_of_a_database_and_of_its_result_is_described():
     """The page on Python speaks of each public attribute of what an application holds."""
     page = (DOCS / "python.md").read_text("utf-8")
@@ -341,6 +367,43 @@ def test_every_command_is_described():
     }
 
     assert set() == {name for name in named if name not in page}
+
+
+# The map of the package
+
+
+def stages() -> set[str]:
+    """Return the folders and modules at the root of the package."""
+    found = (ROOT / "chromasql").iterdir()
+    return {path.stem for path in found if path.suffix == ".py" or (path / "__init__.py").exists()} - {"__init__"}
+
+
+def test_the_table_of_layers_is_the_import_contract():
+    """CONTRIBUTING's table has the layers of pyproject.toml, in their order, and so every folder and root module."""
+    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("| layer | what it holds |")[2].partition("\n\n")[0]
+    rows = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table.splitlines()[2:]]
+
+    assert rows == [layer.split(" | ") for layer in contract["layers"]]
+    assert {name for row in rows for name in row} == stages()
+
+
+def test_the_design_passes_through_every_stage():
+    """The page that follows a statement names each folder and each root module of the package."""
+    page = (DOCS / "design.md").read_text("utf-8")
+
+    assert set() == {name for name in stages() if f"`{name}/" not in page and f"`{name}.py`" not in page}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_of_the_package_exist(page: Path):
+    """Each file or folder of the package that a page names is there."""
+    text = page.read_text("utf-8")
+    named = set(re.findall(r"`chromasql/([\w/.]+)`", text))
+    if page.name == "design.md":
+        named |= {path for path in re.findall(r"`(\w+/[\w/.]*|\w+\.py)`", text) if not path.startswith("chromasql/")}
+
+    assert [path for path in sorted(named) if not (ROOT / "chromasql" / path).exists()] == []
 
 
 # README and .ci/run

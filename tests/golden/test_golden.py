@@ -158,7 +158,8 @@ def test_explain_analyze_adds_what_happened(database: chromasql.Database) -> Non
     result = database.execute("EXPLAIN ANALYZE SELECT id FROM papers, notes USING EMBEDDING (TEXT 'a') TOPK 2")
     text = result.explanation or ""
 
-    assert text.startswith("SELECT id\n  route: 2 collections, by FROM")
+    assert text.startswith("Project: id\n")
+    assert "route: 2 collections, by FROM: papers, notes\n" in text
     assert "ran: 2 rows in" in text
     assert "embedding: " in text
     assert "1 call" in text

@@ -237,8 +237,8 @@ def test_no_trail_where_nothing_is_ranked(memory):
     ("sql", "how"),
     [
         ("RANK BY KNN([0]) LIMIT 2", "ranks the whole statement in one payload"),
-        ("RANK BY RRF(KNN([0]), BM25('x')) LIMIT 2", "a payload for each leaf; the lists are fused here"),
-        ("RANK BY KNN([0], limit = 301) LIMIT 2", "the index, restricted by the filter"),
+        ("RANK BY RRF(KNN([0]), BM25('x')) LIMIT 2", "one payload for each leaf; the lists are fused here"),
+        ("RANK BY KNN([0], limit = 301) LIMIT 2", "candidates: the index\n"),
     ],
 )
 def test_explain_distributed(sql, how):
@@ -252,7 +252,7 @@ def test_explain_local(memory):
     """EXPLAIN says that the index is asked where there is no Search API."""
     found = chromasql.connect(memory).execute("EXPLAIN SELECT id FROM a RANK BY KNN([0]) LIMIT 2").explanation
 
-    assert "from the index, restricted by the filter" in found
+    assert "candidates: the index\n" in found
     assert "Search API" not in found
 
 

@@ -1,0 +1,1 @@
+SELECT DISTINCT COUNT(*) AS n FROM papers, notes GROUP BY topic ORDER BY n LIMIT 2
