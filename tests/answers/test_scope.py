@@ -379,7 +379,7 @@ def test_a_scope_is_a_scope(full: Any) -> None:
     for wrong in ({"collections": []}, {}):
         with pytest.raises(chromasql.ChromaSQLPlanningError, match="scope must be a Scope, not dict"):
             chromasql.connect(full, scope=wrong)
-    with pytest.raises(chromasql.ChromaSQLPlanningError, match="scope takes a Scope, not a NoneType"):
+    with pytest.raises(chromasql.ChromaSQLPlanningError, match="scope must be a Scope, not NoneType"):
         chromasql.connect(full).scoped(None)  # type: ignore[arg-type]
 
 
