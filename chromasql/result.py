@@ -119,9 +119,9 @@ class ExecutionResult:
         Dicts with the columns of SELECT in their order, in the order of the answer. For a batch of rankings, the rows
         of all its lists, one after the other.
     raw
-        Chroma's own answers, from two functions only; empty otherwise. `chromasql.execute_plan` returns Chroma's dict for
-        one request, or ``{"responses": [..]}`` for several; `chromasql.execute_multi_collection` returns a list of
-        them by the name of each collection.
+        Chroma's own answers, from two functions only; empty otherwise. `chromasql.execute_plan` returns Chroma's dict
+        for one request, or ``{"responses": [..]}`` for several; `chromasql.execute_multi_collection` returns a list
+        of such dicts by the name of each collection.
     columns
         The names of the columns.
     results

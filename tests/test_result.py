@@ -13,7 +13,7 @@ def test_an_incomplete_result_is_refused_with_a_code_and_its_failures() -> None:
     failure = Failure("b", "ConnectionError", "connection reset")
     outcomes = (Outcome("a", rows=1), Outcome("b", status="failed", error=failure))
 
-    with pytest.raises(ChromaSQLExecutionError, match="^1 of 2 collections") as raised:
+    with pytest.raises(ChromaSQLExecutionError, match=r"^1 of 2 collections") as raised:
         ExecutionResult([{"id": "x"}], outcomes=outcomes).require_complete()
 
     assert raised.value.code == "incomplete-result"

@@ -460,7 +460,9 @@ def _plot(workloads: list[dict[str, Any]], path: Path) -> None:
     axes.axvline(1, color="grey", linestyle="--", linewidth=1)
     axes.set_yticks([place + height for place in range(len(workloads))], [each["title"] for each in workloads])
     axes.invert_yaxis()
-    figure.supxlabel("wall time divided by that of the code by hand (dashed: the same; black: the goal)", fontsize="medium")
+    figure.supxlabel(
+        "wall time divided by that of the code by hand (dashed: the same; black: the goal)", fontsize="medium"
+    )
     figure.legend(loc="upper center", ncols=3, frameon=False)
     figure.tight_layout(rect=(0, 0, 1, 0.96))
     figure.savefig(path, metadata={"Date": None})
