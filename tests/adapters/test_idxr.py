@@ -142,6 +142,6 @@ async def test_a_client_like_it_will_do() -> None:
 def test_any_other_object_is_refused(client: Any) -> None:
     """What cannot open collections or has no query config is refused when the adapter is made."""
     with pytest.raises(
-        ChromaSQLPlanningError, match="so it is no multi-collection client; SimpleAsyncClientAdapter takes"
+        ChromaSQLPlanningError, match="so it is not a multi-collection client; SimpleAsyncClientAdapter takes"
     ):
         AsyncMultiCollectionAdapter(client)

@@ -246,9 +246,9 @@ async def test_retry_after_passes_on() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("ue.docs", "there is no collection ue.docs; did you mean .*eu.docs"),
-        ("docs", "there is no collection docs; "),
-        ("eu.dosc", "there is no collection eu.dosc; did you mean eu.docs"),
+        ("ue.docs", "collection ue.docs does not exist; did you mean .*eu.docs"),
+        ("docs", "collection docs does not exist; "),
+        ("eu.dosc", "collection eu.dosc does not exist; did you mean eu.docs"),
     ],
 )
 async def test_names_that_do_not_exist(name: str, said: str) -> None:
@@ -260,23 +260,23 @@ async def test_names_that_do_not_exist(name: str, said: str) -> None:
 
 async def test_the_error_of_the_provider_itself() -> None:
     """Asked for a server that it has not, it names those it has."""
-    with pytest.raises(LookupError, match=r"x.docs names no server; the servers are eu$"):
+    with pytest.raises(LookupError, match=r"server x does not exist; the servers are eu$"):
         await ServersProvider({"eu": memory()}).get_collection("x.docs")
-    with pytest.raises(LookupError, match=r"eus.docs names no server; did you mean eu\?"):
+    with pytest.raises(LookupError, match=r"server eus does not exist; did you mean eu\?"):
         await ServersProvider({"eu": memory()}).get_collection("eus.docs")
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "a/b", "a b", "é", "-a", "a-", "a--b", 5])
 def test_bad_names_of_servers(name: Any) -> None:
     """The name of a server has no dot and needs no quotes."""
-    with pytest.raises(ChromaSQLPlanningError, match="is no name of a server"):
+    with pytest.raises(ChromaSQLPlanningError, match="is not a valid name of a server"):
         ServersProvider({name: memory()})
 
 
 @pytest.mark.parametrize("servers", [{}, {"eu": 5}, {"eu": None}])
 def test_bad_servers(servers: Any) -> None:
     """No server at all, or something that is none, is refused."""
-    with pytest.raises(ChromaSQLPlanningError, match=r"give at least one server|cannot open a"):
+    with pytest.raises(ChromaSQLPlanningError, match=r"needs at least one server|the source must be"):
         ServersProvider(servers)
 
 
@@ -345,7 +345,7 @@ async def test_no_credential_reaches_another_server() -> None:
 def test_tls_is_verified() -> None:
     """An https address is asked with certificates verified."""
     servers = ServersProvider({"eu": "https://localhost:1"})
-    assert servers._providers["eu"]._server.ssl is True
+    assert servers._providers["eu"]._server.options.ssl is None
 
 
 async def test_shared_headers_are_warned_of(chroma_server: Any, open_async_client: Any) -> None:

@@ -65,7 +65,7 @@ async def test_results_in_order(memory):
         [{"name": "a", "count": 3}, {"name": "b", "count": 5}],
         [{"id": "a2"}],
     ]
-    assert results[3].explanation.startswith("SELECT id")
+    assert results[3].explanation.startswith("Project: id")
 
 
 async def test_statements_run_at_once():
