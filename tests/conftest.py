@@ -55,6 +55,7 @@ def pytest_make_collect_report(
 
 
 _TESTS = Path(__file__).parent
+_PURE = {"analysis", "ast", "explain", "grammar", "operators", "parser", "plan", "planner", "test_printer.py"}
 _NOT_MEASURED = {"docs", "faults"}
 _PROPERTIES_NOT_MEASURED = {"grammar", "parser", "test_printer.py"}
 _SERVER_FIXTURES = {"chroma_server", "start_chroma_server"}
@@ -187,7 +188,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     Mark each test by its folder and its fixtures.
 
-    ``server`` needs a server. What runs the same lines by the hundred is not measured for coverage, which would make it
+    ``server`` needs a server; ``unit`` is the pure part of the package, with examples and without Chroma. What runs the same lines by the hundred is not measured for coverage, which would make it
     twice as slow; other tests, of the stage that the lines belong to, cover them.
     """
     for item in items:
@@ -197,3 +198,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_property = is_hypothesis_test(getattr(item, "obj", None))
         if folder in _NOT_MEASURED or (is_property and folder in _PROPERTIES_NOT_MEASURED):
             item.add_marker(pytest.mark.no_cover)
+        if folder in _PURE and not item.get_closest_marker("no_cover"):
+            item.add_marker(pytest.mark.unit)
