@@ -17,10 +17,9 @@ import chromadb
 import pytest
 
 import chromasql
-from tests.support.oracle.statements import (
+from tests.support.oracle.predicates import (
     And,
     Between,
-    Collection,
     Column,
     Compare,
     Contains,
@@ -30,14 +29,11 @@ from tests.support.oracle.statements import (
     Like,
     Not,
     Or,
-    Parameter,
     Pattern,
-    Record,
     Regex,
-    Statement,
-    answer,
-    matching,
 )
+from tests.support.oracle.statements import Statement, answer, matching
+from tests.support.oracle.values import Collection, Parameter, Record
 from tests.support.stores import drop, filled
 
 pytestmark = pytest.mark.no_cover  # hundreds of statements, or very long ones, over lines that others cover

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tests.support.oracle.statements import Collection
+from tests.support.oracle.values import Collection
 
 
 def fill(client: Any, collection: Collection) -> Any:
