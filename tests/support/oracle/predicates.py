@@ -14,6 +14,7 @@ from typing import Any
 from tests.support.oracle.values import (
     Hit,
     Parameter,
+    Record,
     Truth,
     Writer,
     compare,
