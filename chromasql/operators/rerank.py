@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from chromasql.errors import ChromaSQLPlanningError
+from chromasql.plan.parts import PARTS
 
 __all__ = ["RerankRequest", "Reranker", "Strategy", "known_strategies", "register_reranker", "strategy_named"]
 
@@ -55,9 +56,6 @@ class Strategy:
     check: Callable[[Mapping[str, Any]], str | None] = lambda _: None
 
 
-_PARTS = ("document", "embedding", "metadata", "uri")
-
-
 def register_reranker(
     name: str,
     rerank: Reranker,
@@ -74,9 +72,9 @@ def register_reranker(
     """
     if not name.isidentifier():
         raise ChromaSQLPlanningError(f"{name!r} is no name of a strategy; use letters, digits and underscores")
-    wrong = [part for part in parts if part not in _PARTS]
+    wrong = [part for part in parts if part not in PARTS]
     if wrong:
-        raise ChromaSQLPlanningError(f"a record has no part {wrong[0]!r}; the parts are {', '.join(_PARTS)}")
+        raise ChromaSQLPlanningError(f"a record has no part {wrong[0]!r}; the parts are {', '.join(PARTS)}")
     taken = None if arguments is None else frozenset(each.lower() for each in arguments)
     _registry[name.upper()] = Strategy(name.upper(), rerank, tuple(sorted(set(parts))), taken)
 

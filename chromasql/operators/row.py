@@ -8,10 +8,7 @@ from typing import Any, NamedTuple, overload
 
 from chromasql.plan import Column
 
-__all__ = ["PARTS", "HitColumns", "LeafHit", "Row", "reader"]
-
-PARTS = ("document", "embedding", "metadata", "uri")
-"""The parts of a record that are fetched only when asked for."""
+__all__ = ["HitColumns", "LeafHit", "Row", "reader"]
 
 
 class LeafHit(NamedTuple):

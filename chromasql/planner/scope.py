@@ -106,24 +106,24 @@ class Scope:
         return self.collections is not None or (self.within is not None and self.within.limits_collections)
 
     @property
-    def hides(self) -> bool:
+    def restricts(self) -> bool:
         """Whether there may be collections or records outside."""
         return self.limits_collections or self.predicate is not None
 
-    def holds(self, collection: str) -> bool:
+    def allows_collection(self, collection: str) -> bool:
         """Tell whether a collection of this name is inside."""
         inside = self.collections is None or any(fits(collection) for fits in self._fits)
-        return inside and (self.within is None or self.within.holds(collection))
+        return inside and (self.within is None or self.within.allows_collection(collection))
 
-    def reaches(self, server: str) -> bool:
+    def allows_server(self, server: str) -> bool:
         """Tell whether a collection of a server, which is called ``server.name``, may be inside."""
         start = f"{server}."
         inside = self.collections is None or any(_may_begin(name, start) for name in self.collections)
-        return inside and (self.within is None or self.within.reaches(server))
+        return inside and (self.within is None or self.within.allows_server(server))
 
-    def permits(self, column: Column) -> bool:
+    def allows_column(self, column: Column) -> bool:
         """Tell whether a statement may name a column; the whole metadata, where all its keys are permitted."""
-        if self.within is not None and not self.within.permits(column):
+        if self.within is not None and not self.within.allows_column(column):
             return False
         if self.fields is None or column.part in _ALWAYS_SEEN:
             return True
@@ -136,31 +136,31 @@ class Scope:
     @cached_property
     def keys(self) -> tuple[str, ...] | None:
         """The metadata keys that a statement may see, or None for all."""
-        if self.permits(Column("metadata")):
+        if self.allows_column(Column("metadata")):
             return None
         outer = None if self.within is None else self.within.keys
         named = {*(column.key for column in self._named), *(outer or ())}
-        return tuple(sorted(key for key in named if key is not None and self.permits(Column("metadata", key))))
+        return tuple(sorted(key for key in named if key is not None and self.allows_column(Column("metadata", key))))
 
     @property
     def shown_fields(self) -> str:
         """The fields as a sentence names them."""
-        named = [name for name in self.fields or () if self.permits(_column(name))]
+        named = [name for name in self.fields or () if self.allows_column(_column(name))]
         inherited = "" if self.within is None or self.fields is not None else self.within.shown_fields
         return ", ".join(named) or inherited or "none"
 
-    def most(self, name: str) -> Any:
+    def limit(self, name: str) -> Any:
         """Return a limit by its name: the smallest of those that hold, or None."""
-        outer = None if self.within is None else self.within.most(name)
-        return min((each for each in (getattr(self, name), outer) if each is not None), default=None)
+        outer = None if self.within is None else self.within.limit(name)
+        return min((bound for bound in (getattr(self, name), outer) if bound is not None), default=None)
 
-    def inside(self, outer: Scope) -> Scope:
+    def intersect(self, outer: Scope) -> Scope:
         """Return a scope in which both hold."""
         if outer is OPEN:
             return self
-        return dataclasses.replace(self, within=outer if self.within is None else self.within.inside(outer))
+        return dataclasses.replace(self, within=outer if self.within is None else self.within.intersect(outer))
 
-    def narrowed(self, statement: ast.Statement) -> ast.Statement:
+    def apply_to(self, statement: ast.Statement) -> ast.Statement:
         """Return a statement with the predicate beside its WHERE, as a router is to see it."""
         if self.predicate is None or not isinstance(statement, ast.Query):
             return statement
@@ -171,7 +171,7 @@ class Scope:
 
     def check_cost(self, plan: QueryPlan) -> None:
         """Refuse a placed plan that would ask more collections for more candidates than ``max_cost``."""
-        most = self.most("max_cost")
+        most = self.limit("max_cost")
         if most is None:
             return
         count = len(plan.collections or ())

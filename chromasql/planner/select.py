@@ -10,6 +10,7 @@ from chromasql.errors import ChromaSQLPlanningError, near_names
 from chromasql.operators.rerank import known_strategies, strategy_named
 from chromasql.plan import (
     Aggregation,
+    CandidateSearch,
     Column,
     Condition,
     Filter,
@@ -103,7 +104,7 @@ class QueryPlanner:
             explain=None if query.explain is None else query.explain.lower(),
             **options,
         )
-        return dataclasses.replace(plan, warnings=tuple(self._warnings), fetch=plan_materialization(plan, 1))
+        return dataclasses.replace(plan, warnings=tuple(self._warnings), materialization=plan_materialization(plan, 1))
 
     def _warn(self, warning: PlanWarning) -> None:
         self._warnings[warning] = None
@@ -168,7 +169,7 @@ class QueryPlanner:
             raise ChromaSQLPlanningError("RERANK BY orders records, and this statement returns groups", span=node.span)
         for part in strategy.parts:
             if part != "embedding":
-                self._scoping.permitted(Column(part), node.span)
+                self._scoping.require_column(Column(part), node.span)
         arguments: dict[str, Any] = {}
         for argument in node.arguments:
             if strategy.arguments is not None and argument.name not in (*strategy.arguments, "candidates"):
@@ -210,7 +211,7 @@ class QueryPlanner:
     def _star(self, star: ast.Star) -> list[Output]:
         columns = ["id", "document", "metadata", *(["distance"] if self._ranked else [])]
         keys = self._scoping.keys
-        names = [name for name in columns if self._scoping.permits(Column(name)) or (name == "metadata" and keys)]
+        names = [name for name in columns if self._scoping.allows_column(Column(name)) or (name == "metadata" and keys)]
         without: list[str] = []
         for field in star.excluded:
             column = self._named(field)
@@ -235,7 +236,7 @@ class QueryPlanner:
 
     def _column(self, operand: ast.Operand) -> Column:
         """Return the column of the records that a field means, which the statement may read."""
-        return self._scoping.permitted(self._named(operand), operand.span)
+        return self._scoping.require_column(self._named(operand), operand.span)
 
     def _named(self, operand: ast.Operand) -> Column:
         if isinstance(operand, ast.Aggregate):
@@ -287,7 +288,7 @@ class QueryPlanner:
                 f"WHERE cannot test {operand.root} as a whole; name a key: metadata.key", span=operand.span
             )
         self._check_path(operand)
-        return self._scoping.permitted(Column(operand.root, operand.key), operand.span)
+        return self._scoping.require_column(Column(operand.root, operand.key), operand.span)
 
     # Groups
 
@@ -339,10 +340,10 @@ def _argument(argument: ast.Argument) -> Any:
             raise ChromaSQLPlanningError(f"{argument.name} takes a value or a list", span=value.span)
 
 
-def candidate_search(filter_: Filter) -> str:
+def candidate_search(filter_: Filter) -> CandidateSearch:
     """Choose how a ranked statement finds candidates: see `QueryPlan`."""
     if any(request.ids is not None for request in filter_.requests):
-        return "resolve"
+        return "prefilter"
     if filter_.residual is None:
-        return "query"
-    return "resolve" if is_selective(filter_) else "widen"
+        return "filtered"
+    return "prefilter" if is_selective(filter_) else "expanding"
