@@ -123,9 +123,10 @@ class Engine:
         explain_rows: bool = False,
     ) -> ExecutionResult:
         """
-        Run one statement; ``timeout`` in seconds stands in for that of the settings.
+        Run one statement; ``timeout``, in seconds, replaces that of the settings.
 
-        With ``explain_rows`` the rows of a ranked statement show how they came to their score.
+        With ``explain_rows`` the rows of a ranked statement show how they came to their score. Raises
+        `ChromaSQLParseError`, `ChromaSQLPlanningError` or `ChromaSQLExecutionError`, with the text of the statement.
         """
         parsed = _parsed(statement)
         with Trace.of(parsed) as trace, _located(parsed):
@@ -209,7 +210,11 @@ class Engine:
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - as for one statement
     ) -> AsyncGenerator[list[dict[str, Any]], None]:
-        """Run a SELECT and yield its rows in pages; see `chromasql.executor.stream_plan`."""
+        """
+        Run a SELECT and yield its rows in pages; see `chromasql.executor.stream_plan`.
+
+        Raises what `execute` raises, and `ChromaSQLPlanningError` for any other statement.
+        """
         parsed = _parsed(statement)
         # The caller's code runs between pages; its spans must not become children of ours.
         with Trace.of(parsed, current=False) as trace, _located(parsed):
@@ -237,7 +242,7 @@ class Engine:
         Run the statements of a script at once and return their results in order.
 
         Each statement takes the named parameters that it uses, and one that no statement uses is an error. Positional
-        parameters belong to a script of one statement. The first error cancels the other statements.
+        parameters belong to a script of one statement. The first error cancels the other statements and is raised.
         """
         statements = parse_script(script)
         shares = share_parameters(statements, params)

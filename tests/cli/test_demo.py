@@ -350,8 +350,8 @@ def test_the_demo_runs_from_beginning_to_end(whole):
     assert len(STOPS) >= 6
     for number, stop in enumerate(STOPS, start=1):
         assert f"{number}. {stop.title}\n\n{stop.sql}\n" in result.stdout
-    assert result.stdout.count(" collections asked (") == len(STOPS) - 1
-    assert "2 collections asked (stdlib-data, stdlib-formats)" in result.stdout
+    assert result.stdout.count(" collections searched (") == len(STOPS) - 1
+    assert "2 collections searched (stdlib-data, stdlib-formats)" in result.stdout
     assert "asyncio.taskgroups.TaskGroup\t" in result.stdout
     assert "collections.Counter\t" in result.stdout
     assert "route: " in result.stdout
