@@ -164,8 +164,8 @@ def _rank(expression: Expression, leaves: Sequence[Leaf], queries: dict[KnnLeaf,
     match expression:
         case Constant(value):
             return {"$val": value}
-        case LeafValue(at):
-            return _knn(leaves[at], queries)
+        case LeafValue(index):
+            return _knn(leaves[index], queries)
         case MetadataValue(key):
             raise NotExpressible(f"metadata.{key} in a rank expression")
         case Arithmetic(("+" | "*") as operator, left, right):
@@ -176,7 +176,7 @@ def _rank(expression: Expression, leaves: Sequence[Leaf], queries: dict[KnnLeaf,
             return {"$sub" if operator == "-" else "$div": sides}
         case ScalarFunction(("MIN" | "MAX") as name, arguments):
             word = f"${name.lower()}"
-            return {word: [term for each in arguments for term in _terms(word, each, leaves, queries)]}
+            return {word: [term for item in arguments for term in _terms(word, item, leaves, queries)]}
         case ScalarFunction(("ABS" | "EXP" | "LOG") as name, (argument,)):
             return {f"${name.lower()}": _rank(argument, leaves, queries)}
         case ScalarFunction(name):

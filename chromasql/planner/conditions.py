@@ -139,7 +139,9 @@ class ConditionBuilder:
             self._warn_null(operand, operator.upper())
             return NEVER
         if not isinstance(text, str):
-            raise ChromaSQLPlanningError(f"{operator.upper()} takes a string", span=pattern.span)
+            raise ChromaSQLPlanningError(
+                f"{operator.upper()} takes a string", code="invalid-argument", span=pattern.span
+            )
         if operator == "regex":
             self._check_regex(text, pattern.span)
         return self._test(column, _OPERATORS[operator][negated], text)
@@ -148,7 +150,8 @@ class ConditionBuilder:
         column = self._column(predicate.operand)
         if column.part in ("id", "_collection", "uri"):
             raise ChromaSQLPlanningError(
-                f"{column.part} is no list and no document; write {column.part} LIKE '%text%'",
+                f"CONTAINS works on lists and documents; for {column.part} use LIKE '%text%'",
+                code="invalid-argument",
                 span=predicate.operand.span,
             )
         operator: Operator = "not contains" if negated else "contains"
@@ -163,13 +166,13 @@ class ConditionBuilder:
             self._warn_null(operand, "CONTAINS")
             return NEVER
         if column.part == "document" and not isinstance(scalar, str):
-            raise ChromaSQLPlanningError("document CONTAINS takes a string", span=value.span)
+            raise ChromaSQLPlanningError("document CONTAINS takes a string", code="invalid-argument", span=value.span)
         return self._test(column, operator, scalar)
 
     def _check_regex(self, pattern: str, span: Span) -> None:
         reason = check_regex(pattern)
         if reason is not None:
-            raise ChromaSQLPlanningError(f"REGEX cannot use this pattern: {reason}", span=span)
+            raise ChromaSQLPlanningError(f"REGEX cannot use this pattern: {reason}", code="invalid-pattern", span=span)
         if "\b" in pattern:
             self._warn(
                 PlanWarning(
@@ -218,7 +221,7 @@ def _items(values: ast.Array | ast.Value) -> tuple[ast.Value, ...]:
         return values.items
     if isinstance(values, ast.Parameter):
         literal(values)
-    raise ChromaSQLPlanningError("a list of values is expected", span=values.span)
+    raise ChromaSQLPlanningError("a list of values is expected", code="invalid-argument", span=values.span)
 
 
 def _never_present(column: Column) -> bool:

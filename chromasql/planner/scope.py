@@ -72,13 +72,17 @@ class Scope:
         for name in _LIMITS:
             self._check_limit(name)
         if self.where is not None and not isinstance(self.where, str):
-            raise ChromaSQLPlanningError(f"where of a Scope takes a predicate as text, not {self.where!r}")
+            raise ChromaSQLPlanningError(
+                f"where of a Scope takes a predicate as text, not {self.where!r}", code="invalid-scope"
+            )
         if self.within is not None and not isinstance(self.within, Scope):
-            raise ChromaSQLPlanningError(f"within of a Scope takes a Scope, not {self.within!r}")
+            raise ChromaSQLPlanningError(f"within of a Scope takes a Scope, not {self.within!r}", code="invalid-scope")
         # What the caller changes afterwards must not change what was promised.
         object.__setattr__(self, "params", copy.deepcopy(self.params))
         if self.where is None and self.params:
-            raise ChromaSQLPlanningError("a Scope has params for its where, and this one has no where")
+            raise ChromaSQLPlanningError(
+                "a Scope has params for its where, and this one has no where", code="invalid-scope"
+            )
         self.predicate  # noqa: B018 - what is wrong with it is said here rather than by the first statement
 
     def _check_limit(self, name: str) -> None:
@@ -86,14 +90,14 @@ class Scope:
         number = isinstance(value, int) or (name == "max_timeout" and isinstance(value, float))
         if value is not None and (isinstance(value, bool) or not number or not 0 < value < float("inf")):
             what = "a number of seconds above 0" if name == "max_timeout" else "a whole number of at least 1"
-            raise ChromaSQLPlanningError(f"{name} of a Scope takes {what}, not {value!r}")
+            raise ChromaSQLPlanningError(f"{name} of a Scope takes {what}, not {value!r}", code="invalid-scope")
 
     @cached_property
     def predicate(self) -> ast.Predicate | None:
         """The predicates of this scope and those around it, bound, without places in a text."""
         own = None if self.where is None else _predicate(self.where, self.params)
         outer = None if self.within is None else self.within.predicate
-        both = tuple(each for each in (outer, own) if each is not None)
+        both = tuple(item for item in (outer, own) if item is not None)
         return ast.BooleanPredicate("AND", both) if len(both) > 1 else next(iter(both), None)
 
     @cached_property
@@ -177,12 +181,15 @@ class Scope:
         count = len(plan.collections or ())
         leaves = [leaf for ranking in plan.rankings for leaf in ranking.leaves]
         if not leaves and plan.needed is None and plan.aggregation is None:
-            raise ChromaSQLPlanningError(f"add a LIMIT: collections x rows are at most {most:,} here")
+            raise ChromaSQLPlanningError(
+                f"add a LIMIT: collections x rows are at most {most:,} here", code="scope-limit"
+            )
         candidates = sum(plan.per_collection or leaf.limit for leaf in leaves) if leaves else plan.needed or 0
         if count * candidates > most:
             raise ChromaSQLPlanningError(
                 f"{count} collections x {candidates} candidates are {count * candidates:,}, and at most {most:,} are "
-                "allowed here; name fewer collections, or lower LIMIT and limit ="
+                "allowed here; name fewer collections, or lower LIMIT and limit =",
+                code="scope-limit",
             )
 
 
@@ -193,7 +200,7 @@ OPEN = Scope()
 def _names(what: str, value: Any) -> tuple[str, ...]:
     names = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (None,)
     if not all(isinstance(name, str) and name for name in names):
-        raise ChromaSQLPlanningError(f"{what} of a Scope takes a list of names, not {value!r}")
+        raise ChromaSQLPlanningError(f"{what} of a Scope takes a list of names, not {value!r}", code="invalid-scope")
     return names
 
 
@@ -201,7 +208,8 @@ def _check_fields(fields: Iterable[str]) -> None:
     for name in fields:
         if "*" in name or "[" in name:
             raise ChromaSQLPlanningError(
-                f"fields of a Scope takes names (id, year, metadata.year; metadata for all keys), not {name!r}"
+                f"fields of a Scope takes names (id, year, metadata.year; metadata for all keys), not {name!r}",
+                code="invalid-scope",
             )
 
 
@@ -226,7 +234,9 @@ def _predicate(where: str, params: Mapping[str, Any] | Sequence[Any] | None) -> 
         span = error.span
         if span is not None:
             span = Span(max(0, span.start - len(_TRIAL)), max(0, span.end - len(_TRIAL)))
-        raise ChromaSQLPlanningError(f"where of a Scope: {error.message}", source=where, span=span) from error
+        raise ChromaSQLPlanningError(
+            f"where of a Scope: {error.message}", code="invalid-scope", source=where, span=span
+        ) from error
     assert bound.where is not None
     return bound.where
 
@@ -238,5 +248,5 @@ def _read(where: str) -> ast.Query:
     assert isinstance(query, ast.Query)
     alone = ast.Query(query.projection, query.sources, where=query.where)
     if query != alone:
-        raise ChromaSQLPlanningError("it takes a predicate and no other clause")
+        raise ChromaSQLPlanningError("it takes a predicate and no other clause", code="invalid-scope")
     return ast.transform(alone, lambda node: dataclasses.replace(node, span=NO_SPAN))

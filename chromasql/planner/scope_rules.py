@@ -1,4 +1,4 @@
-"""What a scope adds to a plan: the view of the records, the fields that are open, and the limits on what may be asked."""
+"""What a scope adds to a plan: the visible records, the fields that are open, and the limits."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Scoping:
         """Return a column that the statement may name."""
         if not self._scope.allows_column(column):
             raise ChromaSQLPlanningError(
-                f"{column.key or column.part} is no field that a statement may name here; the fields are "
-                f"{self._scope.shown_fields}",
+                f"column {column.key or column.part} is outside the scope; allowed: {self._scope.shown_fields}",
+                code="scope-denied",
                 span=span,
             )
         return column
@@ -60,7 +60,9 @@ class Scoping:
             elif maximum is not None and values[name] is not None and values[name] > maximum:
                 option = next((option for option in written if option.name == name), None)
                 if option is not None:
-                    raise ChromaSQLPlanningError(f"{name} is at most {maximum:g} here", span=option.span)
+                    raise ChromaSQLPlanningError(
+                        f"{name} is at most {maximum:g} here", code="scope-limit", span=option.span
+                    )
                 bounded[name] = maximum
         return bounded
 
@@ -93,14 +95,14 @@ class Scoping:
         if maximum is None:
             return limit
         lists = 1 if fused else max(1, len(rankings))
-        each = maximum // lists
+        share = maximum // lists
         if limit is not None:
             span = None if query.limit is None else query.limit.span
-            return _checked_limit(limit, each, span, f" for {lists} queries" if lists > 1 else "")
+            return _checked_limit(limit, share, span, f" for {lists} queries" if lists > 1 else "")
         found = max((sum(leaf.limit for leaf in ranking.leaves) for ranking in rankings), default=maximum + 1)
-        if not one_row and found > each:
-            warn(_limited(each))
-        return int(each)
+        if not one_row and found > share:
+            warn(_limited(share))
+        return int(share)
 
     def candidates(self, count: int) -> int:
         """Return a number of candidates that the statement leaves open, or fewer where the scope says so."""
@@ -116,6 +118,7 @@ class Scoping:
             raise ChromaSQLPlanningError(
                 f"{wanted} candidates are more than the {maximum} that are allowed here; "
                 "lower limit =, TOPK or LIMIT + OFFSET",
+                code="scope-limit",
                 span=node.span,
             )
 
@@ -123,7 +126,9 @@ class Scoping:
         """Refuse a RERANK BY of more candidates than are allowed."""
         if count > self.candidates(count):
             raise ChromaSQLPlanningError(
-                f"{count} candidates are more than the {self.candidates(count)} that are allowed here", span=span
+                f"{count} candidates are more than the {self.candidates(count)} that are allowed here",
+                code="scope-limit",
+                span=span,
             )
 
 
@@ -138,16 +143,20 @@ def _view_of(scope: Scope) -> VisibleRecords | None:
 def _named_by_scope(operand: ast.Operand) -> Column:
     """Return the column that the predicate of a scope tests; no field is closed to it."""
     if isinstance(operand, ast.Aggregate) or operand.root in ("distance", "score", "embedding"):
-        raise ChromaSQLPlanningError(f"where of a Scope cannot test {operand.name}")
+        raise ChromaSQLPlanningError(f"where of a Scope cannot test {operand.name}", code="invalid-scope")
     column = Column(operand.root, operand.key)
     if column == Column("metadata"):
-        raise ChromaSQLPlanningError("where of a Scope cannot test metadata as a whole; name a key: metadata.key")
+        raise ChromaSQLPlanningError(
+            "where of a Scope cannot test metadata as a whole; name a key: metadata.key", code="invalid-scope"
+        )
     return column
 
 
 def _checked_limit(limit: int, maximum: int, span: Span | None, queries: str = "") -> int:
     if limit > maximum:
-        raise ChromaSQLPlanningError(f"LIMIT is at most {maximum} here{queries}; read further by OFFSET", span=span)
+        raise ChromaSQLPlanningError(
+            f"LIMIT is at most {maximum} here{queries}; read further by OFFSET", code="scope-limit", span=span
+        )
     return limit
 
 

@@ -285,7 +285,7 @@ def test_a_strategy_of_rerank_by_reads_only_open_fields(full: Any) -> None:
     database = chromasql.connect(full, scope=Scope(fields=["id"]))
     statement = "SELECT id FROM docs-a RANK BY KNN([1, 1]) RERANK BY {} LIMIT 2"
 
-    assert "document is no field" in refused(database, statement.format("FIRST_LETTER"))
+    assert "document is outside the scope" in refused(database, statement.format("FIRST_LETTER"))
     assert len(database.execute(statement.format("MMR"))) == 2
 
 
@@ -320,7 +320,7 @@ def test_scopes_narrow_each_other(full: Any) -> None:
     assert [row["name"] for row in inner.execute("SHOW COLLECTIONS")] == ["docs-a"]
     assert refused(inner, "SELECT id FROM hr-pay LIMIT 1").startswith("collection hr-pay does not exist")
     assert "LIMIT is at most 4" in refused(inner, "SELECT id FROM docs-a LIMIT 5")
-    assert "tenant is no field" in refused(inner, "SELECT tenant FROM docs-a LIMIT 1")
+    assert "tenant is outside the scope" in refused(inner, "SELECT tenant FROM docs-a LIMIT 1")
     assert {row["year"] for row in inner.execute("SELECT * EXCEPT (document), year FROM docs-a")} == {2000}
     assert len(outer.execute("SELECT tenant FROM docs-b LIMIT 4")) == 4
 
@@ -397,7 +397,7 @@ def test_what_a_strategy_or_bm25_reads_is_a_field(full: Any) -> None:
     """BM25 tells which words documents hold, so it is refused where documents are closed."""
     database = chromasql.connect(full, scope=Scope(fields=["id"]))
 
-    assert "document is no field" in refused(database, "SELECT id FROM docs-a RANK BY BM25('classified')")
+    assert "document is outside the scope" in refused(database, "SELECT id FROM docs-a RANK BY BM25('classified')")
 
 
 def test_explain_analyze_does_not_tell_how_much_had_to_be_read(full: Any) -> None:

@@ -121,9 +121,9 @@ def _push_metadata(test: Comparison, key: str, present: bool) -> Pushed:
         case "not in", tuple(values):
             return pushed(_not_in(key, values), exact=present)
         case "contains", value:
-            return pushed(nest("$or", [{key: {"$contains": each}} for each in _elements(value)]))
+            return pushed(nest("$or", [{key: {"$contains": item}} for item in _elements(value)]))
         case "not contains", value:
-            return pushed(nest("$and", [{key: {"$not_contains": each}} for each in _elements(value)]), exact=present)
+            return pushed(nest("$and", [{key: {"$not_contains": item}} for item in _elements(value)]), exact=present)
         case "like", str(pattern) if "%" not in pattern:
             return pushed({key: {"$eq": pattern}})
         case "not like", str(pattern) if "%" not in pattern:
