@@ -256,7 +256,7 @@ def test_texts_go_to_the_collections_of_their_topics(tmp_path):
     assert progress == [(1, 2), (2, 2)]
     with closing(chromadb.PersistentClient(str(tmp_path))) as client:
         stored = {collection.name: collection.get() for collection in client.list_collections()}
-        spaces = {each.configuration_json["hnsw"]["space"] for each in client.list_collections()}
+        spaces = {collection.configuration_json["hnsw"]["space"] for collection in client.list_collections()}
     assert spaces == {"cosine"}
     assert {name: records["ids"] for name, records in stored.items()} == {
         "stdlib-formats": ["json.loads"],
