@@ -79,21 +79,21 @@ def read_blocks(page: Path) -> list[Block]:
     blocks: list[Block] = []
     section, opened, end = "", None, -1
     lines = page.read_text("utf-8").splitlines()
-    for at, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=1):
         if opened is None and line.startswith("## "):
             section = line[3:]
         elif opened is None and line.lstrip().startswith("```"):
-            assert line.startswith("```"), f"{page.name}:{at}: a fence is not indented"
-            opened = at
+            assert line.startswith("```"), f"{page.name}:{number}: a fence is not indented"
+            opened = number
         elif opened is not None and line == "```":
-            language, text = lines[opened - 1][3:], "".join(each + "\n" for each in lines[opened : at - 1])
+            language, text = lines[opened - 1][3:], "".join(line + "\n" for line in lines[opened : number - 1])
             below = blocks and not "".join(lines[end : opened - 1]).strip()
             if language == "text" and below and blocks[-1].runs:
                 last = blocks.pop()
                 blocks.append(Block(page, last.section, last.line, last.language, last.text, text))
             else:
                 blocks.append(Block(page, section, opened, language, text))
-            opened, end = None, at
+            opened, end = None, number
     assert opened is None, f"{page.name}:{opened}: this block does not end"
     return blocks
 
