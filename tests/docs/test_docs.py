@@ -24,7 +24,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -34,6 +34,7 @@ from chromasql import errors, protocols
 from chromasql.cli.app import app
 from chromasql.explain import OPERATOR_NAMES
 from chromasql.grammar import keywords
+from chromasql.plan.statements import CandidateSearch
 from tests.support.warm_python import WarmPython, running
 
 ROOT = Path(__file__).parents[2]
@@ -434,6 +435,13 @@ def test_the_design_passes_through_every_stage():
     page = (DOCS / "design.md").read_text("utf-8")
 
     assert set() == {name for name in stages() if f"`{name}/" not in page and f"`{name}.py`" not in page}
+
+
+def test_the_design_describes_each_way_to_find_candidates():
+    """Each value of `candidates` in a plan is an item of the page on the design."""
+    page = (DOCS / "design.md").read_text("utf-8")
+
+    assert [name for name in get_args(CandidateSearch) if f"- **{name}**:" not in page] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
