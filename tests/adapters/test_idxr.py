@@ -8,6 +8,7 @@ from typing import Any
 import chromadb
 import pytest
 from chromadb.errors import NotFoundError
+from idxr.vectorize_lib import query_client as idxr
 
 from chromasql.adapters import AsyncMultiCollectionAdapter, MetadataFieldRouter, load_query_config
 from chromasql.errors import ChromaSQLExecutionError, ChromaSQLPlanningError
@@ -15,7 +16,6 @@ from chromasql.parser import parse
 from chromasql.protocols import AsyncCollectionProvider
 from chromasql.testing import check_provider
 
-idxr = pytest.importorskip("idxr.vectorize_lib.query_client")
 # idxr opens an AsyncHttpClient by itself, and leaves its connections open.
 pytestmark = pytest.mark.usefixtures("open_async_client")
 

@@ -19,7 +19,9 @@ from chromasql.adapters import SimpleAsyncClientAdapter
 from chromasql.operators.merge import merge_by_rank
 from chromasql.operators.row import Row
 from chromasql.plan import Materialization, QueryPlan
-from tests.support.oracle.statements import Collection, Column, Compare, Record, Statement, agree, answer, matching
+from tests.support.oracle.predicates import Column, Compare
+from tests.support.oracle.statements import Statement, agree, answer, matching
+from tests.support.oracle.values import Collection, Record
 from tests.support.stores import filled
 from tests.support.strategies.records import MOST_COLLECTIONS, Data, datasets, rankings, scans
 

@@ -34,6 +34,7 @@ from chromasql import errors, protocols
 from chromasql.cli.app import app
 from chromasql.explain import OPERATOR_NAMES
 from chromasql.grammar import keywords
+from tests.support.warm_python import WarmPython, running
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -132,23 +133,26 @@ def name_of(program: Sequence[Block]) -> str:
     return f"{first.page.stem}: {first.section}" if first.page == EXAMPLES else first.page.stem
 
 
+@pytest.fixture(scope="module")
+def warm_python() -> Iterator[WarmPython]:
+    """Give what starts programs without delay."""
+    with running() as python:
+        yield python
+
+
 @pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
 def test_code_runs_and_prints_what_is_written_below_it(
-    program: list[Block], tmp_path: Path, request: pytest.FixtureRequest
+    program: list[Block], tmp_path: Path, request: pytest.FixtureRequest, warm_python: WarmPython
 ):
     """Each program of the documentation runs as it stands, without a warning, and its output is the text below it."""
-    (tmp_path / "program.py").write_text(source_of(program), "utf-8")
-    binaries = str(Path(sys.executable).parent)
-    done = subprocess.run(
-        [sys.executable, "program.py"],
-        cwd=tmp_path,
-        env=os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "ANONYMIZED_TELEMETRY": "False"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
+    folder, commands = tmp_path / "empty", tmp_path / "commands"
+    folder.mkdir()
+    commands.mkdir()
+    warm_python.make_command(commands)
+    (folder / "program.py").write_text(source_of(program), "utf-8")
+    path = os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "ANONYMIZED_TELEMETRY": "False"}
+    done = warm_python.run(Path("program.py"), folder=folder, environment=environment)
 
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
