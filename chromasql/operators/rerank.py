@@ -37,7 +37,7 @@ Reranker: TypeAlias = Callable[[RerankRequest], Sequence[float] | Awaitable[Sequ
 """
 Scores the candidates: a number for each row, higher is better; the rows are re-ordered by it, ties keep their order.
 
-It may be a coroutine function; a blocking one runs off the event loop.
+It may be a coroutine function; a blocking one runs off the event loop. A wrong count of numbers, or a NaN, is an error.
 """
 
 
@@ -69,6 +69,8 @@ def register_reranker(
     ``parts`` names what it reads of a record: document, metadata, embedding, uri. ``arguments`` names the arguments
     that it takes (``candidates`` is always there); without it any are passed on. A name registered before is
     replaced.
+
+    Raises `ChromaSQLPlanningError` for a name that is not an identifier and for an unknown part.
     """
     if not name.isidentifier():
         raise ChromaSQLPlanningError(

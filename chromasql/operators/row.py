@@ -42,9 +42,9 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class HitColumns(Sequence[Row]):
     """
-    The nearest records of one collection, best first, as columns; a row is made of one only when it is asked for.
+    The nearest records of one collection, best first, as columns.
 
-    Most hits lose in the merge, so most are never made a row.
+    A `Row` is built on access, because the merge drops most hits.
     """
 
     make: Callable[[str], Row]
