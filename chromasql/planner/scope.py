@@ -175,7 +175,7 @@ class Scope:
         return dataclasses.replace(statement, where=where)
 
     def check_cost(self, plan: QueryPlan) -> None:
-        """Refuse a placed plan that would ask more collections for more candidates than ``max_cost``."""
+        """Refuse a bound plan that would ask more collections for more candidates than ``max_cost``."""
         most = self.limit("max_cost")
         if most is None:
             return
