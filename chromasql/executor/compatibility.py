@@ -44,13 +44,14 @@ def check_spaces(plan: QueryPlan, opened: Sequence[CollectionHandle]) -> None:
     if plan.merge == "rrf":
         return
     dimensions = _grouped({handle.name: handle.dimension for handle in opened})
-    for what, groups in (("space", spaces), ("dimension", dimensions)):
+    kinds = (("spaces", "space-mismatch", spaces), ("dimensions", "dimension-mismatch", dimensions))
+    for what, code, groups in kinds:
         if len(groups) > 1:
             listed = "; ".join(f"{value}: {_listed(names)}" for value, names in groups.items())
             raise ChromaSQLPlanningError(
-                f"distances of different {what}s cannot be compared ({listed}); "
+                f"distances of different {what} cannot be compared ({listed}); "
                 "add WITH (merge = RRF) to merge by rank, or name collections that agree",
-                code=f"{what}-mismatch",
+                code=code,
             )
 
 

@@ -139,7 +139,7 @@ async def embed_texts(
         if query.model is not None:
             raise ChromaSQLPlanningError(
                 f"MODEL {query.model!r} needs embed_fn=..; the embedding function of a collection has one model",
-                code="no-model-choice",
+                code="unsupported-model",
             )
     found = await _at_once(
         _with_cache(own.key, distinct, cache if own.cacheable else VectorCache(), partial(_embed_with_own, own))
@@ -315,7 +315,7 @@ def _arguments(embed_fn: Callable[..., Any], texts: str | list[str], model: str 
         return (texts, model)
     if model is not None:
         raise ChromaSQLPlanningError(
-            f"MODEL {model!r} needs an embedder that takes (text, model)", code="no-model-choice"
+            f"MODEL {model!r} needs an embedder that takes (text, model)", code="unsupported-model"
         )
     return (texts,)
 
