@@ -285,6 +285,7 @@ def waits(thread: int) -> bool:
     return names[0] == "wait" and "start_task_soon" not in names
 
 
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_interruption() -> None:
     """Whoever interrupts a blocking statement (Ctrl-C) cancels it, and can go on asking."""
     cancelled = threading.Event()

@@ -267,11 +267,13 @@ def column(name: str, value: Any) -> Callable[[Any], Any]:
         (change("query", column("ids", [["r0"]])), "returned 1 lists of ids where 2 are due"),
         (change("query", column("documents", [[], []])), "returned 0 documents where 7 are due"),
         (
-            change("query", lambda found: {**found, "distances": [each[::-1] for each in found["distances"]]}),
+            change(
+                "query", lambda found: {**found, "distances": [distances[::-1] for distances in found["distances"]]}
+            ),
             "the nearest comes first",
         ),
         (
-            change("query", lambda found: {**found, "ids": [[f"x{at}" for at in range(8)]] * 2}),
+            change("query", lambda found: {**found, "ids": [[f"x{index}" for index in range(8)]] * 2}),
             "query of 'docs' returned 8 records, more than n_results=7",
         ),
     ],

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MetadataFieldRouter", "PatternRouter", "StaticRouter", "load_query_config"]
 
-_MOST_NAMES = 10_000
+_MAX_COLLECTIONS = 10_000
 
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
@@ -92,10 +92,10 @@ class PatternRouter:
             for key, values in allowed.items()
         }
         combinations = math.prod(len(values) for values in texts.values())
-        if combinations > _MOST_NAMES:
+        if combinations > _MAX_COLLECTIONS:
             if self._fallback_to_all:
                 return None
-            raise _refusal(query, f"WHERE leads to {combinations} collections, more than {_MOST_NAMES}")
+            raise _refusal(query, f"WHERE leads to {combinations} collections, more than {_MAX_COLLECTIONS}")
         return sorted(
             {self._name(query, dict(zip(texts, choice, strict=True))) for choice in itertools.product(*texts.values())}
         )

@@ -23,7 +23,7 @@ async def cut_page(context: StatementContext, found: Candidates | Page) -> list[
         rows = [row for row in rows if row.score is not None and row.score <= plan.threshold]
     if isinstance(found, Page):
         return rows
-    rows = await materialize(context, rows, plan.fetch.order)
+    rows = await materialize(context, rows, plan.materialization.for_ordering)
     if plan.aggregation is not None:
         groups = Groups(plan.aggregation)
         groups.add(rows)
@@ -39,7 +39,7 @@ async def cut_page(context: StatementContext, found: Candidates | Page) -> list[
 async def _materialize_page(context: StatementContext, rows: list[Row]) -> list[Row]:
     """Cut the page and fetch what it shows; the next row takes the place of one that is gone by now."""
     plan = context.plan
-    parts = plan.fetch.last
+    parts = plan.materialization.for_page
     page = await materialize(context, rows[plan.offset : plan.needed], parts)
     if plan.limit is None:
         return page
@@ -53,10 +53,10 @@ async def _materialize_page(context: StatementContext, rows: list[Row]) -> list[
 
 async def _rerank(context: StatementContext, found: Candidates, rows: list[Row]) -> list[Row]:
     """Re-order the best candidates by the strategy of RERANK BY; the others stay behind them."""
-    rerank, fetch = context.plan.rerank, context.plan.fetch
+    rerank, fetch = context.plan.rerank, context.plan.materialization
     assert rerank is not None
     assert found.ranking is not None
-    known = {*fetch.first, *fetch.score, *fetch.order}
+    known = {*fetch.with_candidates, *fetch.for_scoring, *fetch.for_ordering}
     missing = [part for part in rerank.parts if part not in known]
     head = await materialize(context, rows[: rerank.candidates], missing)
     work = partial(rerank_rows, rerank, found.ranking, head, found.vector)

@@ -139,8 +139,8 @@ async def _embed(
 
 async def _search_whole(context: StatementContext, handle: CollectionHandle, queries: QueriesByName) -> Page | None:
     """Let Chroma rank the whole statement; None where its response cannot be trusted."""
-    fetch = context.plan.fetch
-    parts = (*fetch.first, *fetch.score, *fetch.order, *fetch.last)
+    fetch = context.plan.materialization
+    parts = (*fetch.with_candidates, *fetch.for_scoring, *fetch.for_ordering, *fetch.for_page)
 
     async def search(handle: CollectionHandle) -> list[Row] | None:
         reader = context.reader(handle, "rank")
@@ -173,7 +173,7 @@ async def _score(
     rows = candidates_of(ranking.leaves, merged)
     if ranking.is_plain:
         return rows
-    return rank_rows(ranking, await materialize(context, rows, plan.fetch.score))
+    return rank_rows(ranking, await materialize(context, rows, plan.materialization.for_scoring))
 
 
 async def _fuse(

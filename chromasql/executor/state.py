@@ -72,8 +72,8 @@ class StatementContext:
     @property
     def share_before_fetch(self) -> float:
         """The part of the time left that a step may take: not all of it where parts are fetched after it."""
-        fetch = self.plan.fetch
-        return SHARE if fetch.score or fetch.order or fetch.last else 1.0
+        fetch = self.plan.materialization
+        return SHARE if fetch.for_scoring or fetch.for_ordering or fetch.for_page else 1.0
 
 
 @dataclass(frozen=True, slots=True)

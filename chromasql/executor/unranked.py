@@ -50,7 +50,7 @@ async def _scan(context: StatementContext, wanted: int | None, handle: Collectio
     await reader.open()
     best = plan.needed if plan.order and plan.keep is None else None
     found: list[Row] = []
-    async for rows in scan(reader, plan.filter, plan.fetch.first, wanted=wanted, page=plan.page):
+    async for rows in scan(reader, plan.filter, plan.materialization.with_candidates, wanted=wanted, page=plan.page):
         found.extend(rows)
         reader.count_rows(len(rows))
         if best is not None and len(found) > 2 * best + _SORTED_AT_ONCE:
@@ -61,7 +61,7 @@ async def _scan(context: StatementContext, wanted: int | None, handle: Collectio
 async def stream_rows(context: StatementContext) -> AsyncIterator[list[dict[str, Any]]]:
     """Yield the projected rows of a scan, collection by collection, holding one page of rows."""
     plan, dispatcher = context.plan, context.dispatcher
-    parts = tuple(dict.fromkeys((*plan.fetch.first, *plan.fetch.last)))
+    parts = tuple(dict.fromkeys((*plan.materialization.with_candidates, *plan.materialization.for_page)))
     skipped, left = plan.offset, plan.limit
     for handle in context.handles if plan.filter.requests else ():
         reader = context.reader(handle, "scan")
@@ -107,7 +107,7 @@ async def _aggregate(context: StatementContext, aggregation: Aggregation, handle
         if count:
             groups.add_count([handle.name for _ in aggregation.keys], count)
         return groups
-    async for rows in scan(reader, plan.filter, plan.fetch.first, page=plan.page):
+    async for rows in scan(reader, plan.filter, plan.materialization.with_candidates, page=plan.page):
         groups.add(rows)
         reader.count_rows(len(rows))
     return groups

@@ -111,7 +111,7 @@ class Engine:
 
     def scoped(self, scope: Scope) -> Engine:
         """Return an engine for the same collections within a scope; the scope of this engine applies as well."""
-        joined = check_scope(scope).inside(self._options.scope)
+        joined = check_scope(scope).intersect(self._options.scope)
         options = dataclasses.replace(self._options, scope=joined, keep_raw=False)
         return Engine(self._provider.source, options, shared=self._shared)
 
@@ -150,7 +150,7 @@ class Engine:
         """Return the settings of a statement with a timeout of its own, or None, within what the scope allows."""
         settings = self._options.settings
         timeout = settings.timeout if seconds is None else seconds
-        longest = self._options.scope.most("max_timeout")
+        longest = self._options.scope.limit("max_timeout")
         if longest is not None:
             timeout = min(timeout or longest, longest)
         return settings if timeout == settings.timeout else dataclasses.replace(settings, timeout=timeout)

@@ -64,10 +64,10 @@ class Lister:
         listings = {
             server: names
             for server, names in self._provider.listings().items()
-            if _may_match(patterns, server) and self._scope.reaches(server)
+            if _may_match(patterns, server) and self._scope.allows_server(server)
         }
         listed, unlisted = await self._list_servers(listings, dispatcher)
-        return Listing(tuple(name for name in listed if self._scope.holds(name)), unlisted)
+        return Listing(tuple(name for name in listed if self._scope.allows_collection(name)), unlisted)
 
     async def known(self) -> list[str]:
         """Return the names that an error message may mention: those that can be listed now."""
@@ -76,7 +76,7 @@ class Lister:
                 return await self._names()
             except ChromaSQLExecutionError:
                 return []
-        listings = [names() for server, names in self._provider.listings().items() if self._scope.reaches(server)]
+        listings = [names() for server, names in self._provider.listings().items() if self._scope.allows_server(server)]
         found = await asyncio.gather(*listings, return_exceptions=True)
         return [name for names in found if not isinstance(names, BaseException) for name in self._inside(names)]
 
@@ -92,7 +92,7 @@ class Lister:
             ) from error
 
     def _inside(self, names: Sequence[str]) -> list[str]:
-        return [name for name in names if self._scope.holds(name)]
+        return [name for name in names if self._scope.allows_collection(name)]
 
     async def _list_servers(
         self, listings: Mapping[str, ListNames], dispatcher: Dispatcher

@@ -59,7 +59,7 @@ class Resolver:
                 listing = await self._lister.list_names(dispatcher)
                 return Route(listing.names, "SHOW", listing)
             case ast.Describe(source):
-                if not self._scope.holds(str(source.name)):
+                if not self._scope.allows_collection(str(source.name)):
                     known = await dispatcher.within_deadline(self._lister.known)
                     raise _unknown_collection(source, known, statement.source_text)
                 return Route((str(source.name),), "DESCRIBE")
@@ -93,7 +93,7 @@ class Resolver:
                 return None
 
     async def _from_router(self, route: RouteFunction, query: ast.Query, dispatcher: Dispatcher) -> Route:
-        narrowed = self._scope.narrowed(query)
+        narrowed = self._scope.apply_to(query)
         assert isinstance(narrowed, ast.Query)
         names = await dispatcher.within_deadline(partial(self._call_router, route, narrowed))
         if names is not None:
@@ -106,11 +106,11 @@ class Resolver:
         try:
             names = await _await_names(route, query)
         except ChromaSQLError as error:
-            if self._scope.hides:
+            if self._scope.restricts:
                 # The words of a router may mention collections and values that the scope hides.
                 raise _outside_scope() from error
             raise error.located_in(query.source_text or "") from error.__cause__
-        if names is not None and not all(map(self._scope.holds, names)):
+        if names is not None and not all(map(self._scope.allows_collection, names)):
             raise _outside_scope()
         return names
 
@@ -121,7 +121,7 @@ class Resolver:
         listed = sorted(listing.names)
         found: dict[str, None] = {}
         for source in query.sources:
-            names = [name for name in _matching(source, listed) if self._scope.holds(name)]
+            names = [name for name in _matching(source, listed) if self._scope.allows_collection(name)]
             if not names:
                 listing.require_complete(f"no collection that could be listed matches {source.name}", dispatcher)
                 known = listed or await dispatcher.within_deadline(self._lister.known)

@@ -8,10 +8,7 @@ from typing import Any, NamedTuple, overload
 
 from chromasql.plan import Column
 
-__all__ = ["PARTS", "HitColumns", "LeafHit", "Row", "reader"]
-
-PARTS = ("document", "embedding", "metadata", "uri")
-"""The parts of a record that are fetched only when asked for."""
+__all__ = ["HitColumns", "LeafHit", "Row", "reader"]
 
 
 class LeafHit(NamedTuple):
@@ -65,7 +62,7 @@ class HitColumns(Sequence[Row]):
     def __getitem__(self, index: slice) -> list[Row]: ...
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
+            return [self[position] for position in range(*index.indices(len(self)))]
         row = self.new_row(self.ids[index])
         row.distance = row.score = self.distances[index]
         for part, values in self.parts.items():

@@ -74,7 +74,9 @@ async def search_leaves(
             by_count.setdefault(plan.per_collection or leaf.limit, []).append(leaf)
     space = reader.handle.space or plan.space or "l2"
     for count, group in by_count.items():
-        request = KnnRequest(plan.filter, plan.candidates, count, plan.fetch.first, space, plan.page)
+        request = KnnRequest(
+            plan.filter, plan.candidates, count, plan.materialization.with_candidates, space, plan.page
+        )
         lists = await nearest(reader, request, [queries[leaf] for leaf in group])
         found.knn.update(zip(group, lists, strict=True))
     for leaf in leaves:
@@ -84,7 +86,7 @@ async def search_leaves(
 
 
 async def _search_words(reader: CollectionReader, plan: QueryPlan, leaf: Bm25Leaf, found: CandidateRows) -> None:
-    parts = ("document", *plan.fetch.first)
+    parts = ("document", *plan.materialization.with_candidates)
     pages = scan(reader, leaf.matching, parts, page=plan.page)
     found.bm25[leaf] = [row async for rows in pages for row in rows]
     counted = 0

@@ -35,7 +35,7 @@ __all__ = ["KnnRequest", "best_rows", "nearest"]
 _GROWTH = 4
 
 
-_FIRST_EXPANDED = 64
+_FIRST_EXPANSION = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,17 @@ async def nearest(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[l
     if not knn.filter.requests:
         return [[] for _ in vectors]
     match knn.method:
-        case "query":
-            return await _by_query(reader, knn, vectors)
-        case "widen":
+        case "filtered":
+            return await _by_filtered_query(reader, knn, vectors)
+        case "expanding":
             return [await _by_expanding(reader, knn, vector) for vector in vectors]
         case _:
-            return [*await _by_ids_first(reader, knn, vectors)]
+            return [*await _by_prefilter(reader, knn, vectors)]
 
 
-async def _by_query(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[Sequence[Row]]:
+async def _by_filtered_query(
+    reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]
+) -> list[Sequence[Row]]:
     """Let Chroma apply the filter, as nothing has to be checked again."""
     if len(knn.filter.requests) == 1:
         found = await _by_one_query(reader, knn, vectors)
@@ -136,7 +138,7 @@ async def _by_expanding(reader: CollectionReader, knn: KnnRequest, vector: list[
     """Request more and more of the nearest records until enough of them pass the residual."""
     assert knn.filter.residual is not None
     passes = compile_condition(knn.filter.residual)
-    count = min(max(_FIRST_EXPANDED, knn.wanted * _GROWTH), knn.page)
+    count = min(max(_FIRST_EXPANSION, knn.wanted * _GROWTH), knn.page)
     while True:
         found: list[Row] = []
         ended = True
@@ -150,12 +152,12 @@ async def _by_expanding(reader: CollectionReader, knn: KnnRequest, vector: list[
         if len(best) == knn.wanted:
             return best
         if ended or count >= knn.page:
-            (resolved,) = await _by_ids_first(reader, knn, [vector])
+            (resolved,) = await _by_prefilter(reader, knn, [vector])
             return resolved
         count = min(count * _GROWTH, knn.page)
 
 
-async def _by_ids_first(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[list[Row]]:
+async def _by_prefilter(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[list[Row]]:
     """Look up the ids that satisfy the filter, then request the nearest among them."""
     matching = await _matching(reader, knn)
     ids = list(matching)

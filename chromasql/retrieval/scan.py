@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from chromasql.operators.predicate import compile_condition
-from chromasql.operators.row import PARTS, Row
+from chromasql.operators.row import Row
 from chromasql.plan import ALWAYS, ChromaRequest, Condition, Filter, columns_of
 from chromasql.plan.dialect import LOCAL
+from chromasql.plan.parts import PARTS
 from chromasql.retrieval.collection_reader import CollectionReader
 
 __all__ = [
@@ -25,12 +26,9 @@ __all__ = [
 _FIRST_PAGE = 256
 
 
-_INCLUDE = {"document": "documents", "embedding": "embeddings", "metadata": "metadatas", "uri": "uris"}
-
-
 def include(parts: Sequence[str]) -> list[str]:
     """Return Chroma's names of the parts to fetch."""
-    return [_INCLUDE[part] for part in parts]
+    return [PARTS[part] for part in parts]
 
 
 def parts_with_checked(parts: Sequence[str], condition: Condition | None) -> tuple[str, ...]:
@@ -39,7 +37,7 @@ def parts_with_checked(parts: Sequence[str], condition: Condition | None) -> tup
 
 
 def _parts_read(condition: Condition | None) -> tuple[str, ...]:
-    return tuple(sorted({column.part for column in columns_of(condition)} & set(PARTS)))
+    return tuple(sorted({column.part for column in columns_of(condition)} & PARTS.keys()))
 
 
 def _page_rows(reader: CollectionReader, answer: Mapping[str, Any], parts: Sequence[str]) -> list[Row]:
@@ -52,7 +50,7 @@ def _page_rows(reader: CollectionReader, answer: Mapping[str, Any], parts: Seque
 def fill_rows(rows: Sequence[Row], answer: Mapping[str, Any], parts: Sequence[str]) -> None:
     """Set the parts of rows from the lists of a response, which are in the order of the rows."""
     for part in parts:
-        values = answer[_INCLUDE[part]]
+        values = answer[PARTS[part]]
         if part == "embedding":
             values = [plain_vector(value) for value in values]
         for row, value in zip(rows, values, strict=True):

@@ -82,7 +82,7 @@ async def search_knn(
     A dense leaf is left out where too few of the records that a payload can return satisfy the filter: ``query`` can
     search it. A sparse leaf has no other way, so it raises `ChromaSQLExecutionError` then.
     """
-    parts = parts_with_checked(plan.fetch.first, plan.filter.residual)
+    parts = parts_with_checked(plan.materialization.with_candidates, plan.filter.residual)
     passes = None if plan.filter.residual is None else compile_condition(plan.filter.residual)
     where = _where(plan.filter.requests[0])
     wanted = {leaf: plan.per_collection or leaf.limit for leaf in queries}

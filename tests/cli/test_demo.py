@@ -256,7 +256,7 @@ def test_texts_go_to_the_collections_of_their_topics(tmp_path):
     assert progress == [(1, 2), (2, 2)]
     with closing(chromadb.PersistentClient(str(tmp_path))) as client:
         stored = {collection.name: collection.get() for collection in client.list_collections()}
-        spaces = {each.configuration_json["hnsw"]["space"] for each in client.list_collections()}
+        spaces = {collection.configuration_json["hnsw"]["space"] for collection in client.list_collections()}
     assert spaces == {"cosine"}
     assert {name: records["ids"] for name, records in stored.items()} == {
         "stdlib-formats": ["json.loads"],
@@ -335,10 +335,12 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The folder of the demo, and what its first run printed."""
+def whole(tmp_path_factory, library):
+    """The folder of the demo, and what its first run printed; the texts, slow to read, are those read already."""
     folder = tmp_path_factory.mktemp("whole") / "chromasql-demo"
-    return folder, CliRunner().invoke(app, ["demo", "--path", str(folder)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chromasql.cli.demo.corpus.read_standard_library", lambda: iter(library))
+        return folder, CliRunner().invoke(app, ["demo", "--path", str(folder)])
 
 
 def test_the_demo_runs_from_beginning_to_end(whole):

@@ -24,7 +24,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -34,6 +34,8 @@ from chromasql import errors, protocols
 from chromasql.cli.app import app
 from chromasql.explain import OPERATOR_NAMES
 from chromasql.grammar import keywords
+from chromasql.plan.statements import CandidateSearch
+from tests.support.warm_python import WarmPython, running
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -79,21 +81,21 @@ def read_blocks(page: Path) -> list[Block]:
     blocks: list[Block] = []
     section, opened, end = "", None, -1
     lines = page.read_text("utf-8").splitlines()
-    for at, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=1):
         if opened is None and line.startswith("## "):
             section = line[3:]
         elif opened is None and line.lstrip().startswith("```"):
-            assert line.startswith("```"), f"{page.name}:{at}: a fence is not indented"
-            opened = at
+            assert line.startswith("```"), f"{page.name}:{number}: a fence is not indented"
+            opened = number
         elif opened is not None and line == "```":
-            language, text = lines[opened - 1][3:], "".join(each + "\n" for each in lines[opened : at - 1])
+            language, text = lines[opened - 1][3:], "".join(line + "\n" for line in lines[opened : number - 1])
             below = blocks and not "".join(lines[end : opened - 1]).strip()
             if language == "text" and below and blocks[-1].runs:
                 last = blocks.pop()
                 blocks.append(Block(page, last.section, last.line, last.language, last.text, text))
             else:
                 blocks.append(Block(page, section, opened, language, text))
-            opened, end = None, at
+            opened, end = None, number
     assert opened is None, f"{page.name}:{opened}: this block does not end"
     return blocks
 
@@ -132,23 +134,26 @@ def name_of(program: Sequence[Block]) -> str:
     return f"{first.page.stem}: {first.section}" if first.page == EXAMPLES else first.page.stem
 
 
+@pytest.fixture(scope="module")
+def warm_python() -> Iterator[WarmPython]:
+    """Give what starts programs without delay."""
+    with running() as python:
+        yield python
+
+
 @pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
 def test_code_runs_and_prints_what_is_written_below_it(
-    program: list[Block], tmp_path: Path, request: pytest.FixtureRequest
+    program: list[Block], tmp_path: Path, request: pytest.FixtureRequest, warm_python: WarmPython
 ):
     """Each program of the documentation runs as it stands, without a warning, and its output is the text below it."""
-    (tmp_path / "program.py").write_text(source_of(program), "utf-8")
-    binaries = str(Path(sys.executable).parent)
-    done = subprocess.run(
-        [sys.executable, "program.py"],
-        cwd=tmp_path,
-        env=os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "ANONYMIZED_TELEMETRY": "False"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
+    folder, commands = tmp_path / "empty", tmp_path / "commands"
+    folder.mkdir()
+    commands.mkdir()
+    warm_python.make_command(commands)
+    (folder / "program.py").write_text(source_of(program), "utf-8")
+    path = os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "ANONYMIZED_TELEMETRY": "False"}
+    done = warm_python.run(Path("program.py"), folder=folder, environment=environment)
 
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -430,6 +435,13 @@ def test_the_design_passes_through_every_stage():
     page = (DOCS / "design.md").read_text("utf-8")
 
     assert set() == {name for name in stages() if f"`{name}/" not in page and f"`{name}.py`" not in page}
+
+
+def test_the_design_describes_each_way_to_find_candidates():
+    """Each value of `candidates` in a plan is an item of the page on the design."""
+    page = (DOCS / "design.md").read_text("utf-8")
+
+    assert [name for name in get_args(CandidateSearch) if f"- **{name}**:" not in page] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -13,6 +13,7 @@ from chromasql import (
     ChromaSQLPlanningError,
     ChromaSQLRoutingError,
     MemoryProvider,
+    PatternRouter,
     StaticRouter,
     ast,
     connect_async,
@@ -307,3 +308,36 @@ async def test_bad_text_sends_nothing(sql: str) -> None:
     with pytest.raises(ChromaSQLError):
         await connect_async(provider).execute(sql)
     assert not provider.calls
+
+
+def fail(_: Any) -> list[str]:
+    raise OSError("no table")
+
+
+@pytest.mark.parametrize(
+    ("sql", "router", "code"),
+    [
+        ("SELECT id FROM nowhere", None, "unknown-collection"),
+        ("DESCRIBE nowhere", None, "unknown-collection"),
+        ("SELECT id FROM nowhere-*", None, "no-collection"),
+        ("SELECT id FROM notes EXCEPT (notes)", None, "no-collection"),
+        ("SELECT id FROM notes", fail, "router-failed"),
+        ("SELECT id FROM notes", lambda _: 5, "invalid-router"),
+        ("SELECT id FROM notes", PatternRouter("{tenant}", fallback_to_all=False), "router-refused"),
+    ],
+)
+async def test_codes(sql: str, router: Any, code: str) -> None:
+    """Each way in which a statement leads to no collection has a code that stays when the words change."""
+    with pytest.raises(ChromaSQLRoutingError) as caught:
+        await connect_async(spy(), router=router).execute(sql)
+
+    assert caught.value.code == caught.value.to_dict()["code"] == code
+
+
+async def test_the_code_of_a_failed_listing() -> None:
+    """A provider that cannot list its collections makes an execution error with a code of its own."""
+    provider = Spy(MemoryProvider({}), {("", "list"): raises(ValueError("broken"))})
+    with pytest.raises(ChromaSQLExecutionError) as caught:
+        await connect_async(provider).execute("SELECT id FROM *")
+
+    assert caught.value.code == "listing-failed"

@@ -26,7 +26,7 @@ __all__ = ["Server", "encode_vectors"]
 _CONNECT_SECONDS = 10.0
 
 
-# aiohttp warns about bytes from here on, and takes a file of any size.
+# aiohttp warns about larger bodies of bytes, and accepts files of any size.
 _LARGE_BODY = 2**20
 
 
@@ -84,10 +84,10 @@ class Server:
     async def close(self) -> None:
         """Close the sessions of this loop and of closed ones, and have the other loops close theirs."""
         self.closed = True
-        here = asyncio.get_running_loop()
+        running = asyncio.get_running_loop()
         while self.sessions:
             loop, session = self.sessions.popitem()
-            if loop is here or loop.is_closed():
+            if loop is running or loop.is_closed():
                 await session.close()
             else:
                 # Not awaited: the thread of that loop may be the one that waits for us.

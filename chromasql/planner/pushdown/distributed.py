@@ -35,10 +35,8 @@ _ANY_CHARACTER = "(?s)."
 _LOOKS = re.compile(r"\\[AzbB]|[\^$]|(?P<other>\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\])")
 
 
-_WRAPPED = 2**31 - 1
-
-
 _LARGEST = 2**31 - 1
+"""Beyond this a whole number is wrapped, so nothing is sent for it."""
 
 
 def push_distributed(test: Comparison, present: bool) -> Pushed:  # noqa: ARG001 - a negative test is never exact here
@@ -116,13 +114,13 @@ def _may_match_nothing(pattern: str) -> bool:
 def _metadata(test: Comparison, key: str) -> dict[str, Any] | None:
     match test.operator, test.operand:
         case "=", value:
-            return _either([{key: {"$eq": each}} for each in _typed(value)])
+            return _either([{key: {"$eq": item}} for item in _typed(value)])
         case "in", tuple(values):
-            return _either([{key: {"$in": each}} for each in _typed_lists(values)])
+            return _either([{key: {"$in": item}} for item in _typed_lists(values)])
         case ("<" | "<=" | ">" | ">=") as operator, int() | float() as value if not isinstance(value, bool):
             return _ordered(key, operator, value)
         case "contains", value:
-            return _either([{key: {"$contains": each}} for each in _typed(value)])
+            return _either([{key: {"$contains": item}} for item in _typed(value)])
         case "like", str(pattern) if "%" not in pattern:
             return {key: {"$eq": pattern}}
         case _:
@@ -150,9 +148,9 @@ def _typed_lists(values: tuple[Any, ...]) -> list[list[Any]]:
         typed = _typed(value)
         if not typed:
             return []
-        for each in typed:
-            lists.setdefault(type(each), {})[each] = None
-    return [list(each) for each in lists.values()]
+        for item in typed:
+            lists.setdefault(type(item), {})[item] = None
+    return [list(item) for item in lists.values()]
 
 
 def _ordered(key: str, operator: str, value: float) -> dict[str, Any] | None:
@@ -162,4 +160,4 @@ def _ordered(key: str, operator: str, value: float) -> dict[str, Any] | None:
     below = operator in ("<", "<=")
     whole = -int(-value // 1) if below else int(value)
     tests = [{key: {"$lte" if below else "$gte": whole}}, {key: {"$lte" if below else "$gte": float(value)}}]
-    return {"$or": [*tests, {key: {"$gt": _WRAPPED}}] if below else tests}
+    return {"$or": [*tests, {key: {"$gt": _LARGEST}}] if below else tests}
