@@ -116,7 +116,9 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - the response may hold what cannot be read
             cause = _cause_of(error)
             record.fail(handle.name, cause)
-            raise self.ledger.failed(f"collection {handle.name} failed, so the stream ends") from cause
+            raise self.ledger.failed(
+                f"collection {handle.name} failed, so the stream ends", code="collection-failed"
+            ) from cause
         record.status = "ok"
         return value
 
@@ -202,7 +204,9 @@ class Dispatcher:
         self.ledger[handle.name].fail(handle.name, cause)
         if self._ends_at_failure:
             self.ledger.mark_cancelled()
-            raise self.ledger.failed(f"collection {handle.name} failed (on_error = FAIL)") from cause
+            raise self.ledger.failed(
+                f"collection {handle.name} failed (on_error = FAIL)", code="collection-failed"
+            ) from cause
 
     def _mark_late(self, unanswered: Sequence[CollectionHandle]) -> None:
         """Mark the collections that neither answered nor failed: the deadline came first."""

@@ -157,9 +157,9 @@ class Ledger:
         for name in names:
             self._records.setdefault(name, Record())
 
-    def warn(self, code: str, message: str) -> None:
-        """Warn of something that only a run of the statement shows."""
-        self._warnings[PlanWarning(code, message)] = None
+    def warn(self, warning: PlanWarning) -> None:
+        """Add a warning of something that only a run of the statement shows."""
+        self._warnings[warning] = None
 
     @property
     def warnings(self) -> tuple[PlanWarning, ...]:
@@ -187,7 +187,7 @@ class Ledger:
         """Return the first exception of a collection."""
         return next((record.cause for record in self._records.values() if record.cause is not None), None)
 
-    def failed(self, message: str, *, code: str = "collection-failed") -> ChromaSQLExecutionError:
+    def failed(self, message: str, *, code: str) -> ChromaSQLExecutionError:
         """Return the error that holds every failure so far; with a late collection among them it is a timeout."""
         late = any(record.status == "timed_out" for record in self._records.values())
         kind = ChromaSQLTimeoutError if late else ChromaSQLExecutionError
@@ -207,7 +207,7 @@ class Ledger:
         used, succeeded = self._used_and_succeeded()
         if used and not succeeded:
             what = "the collection" if used == 1 else f"all {used} collections"
-            raise self.failed(f"{what} failed") from self.first_cause()
+            raise self.failed(f"{what} failed", code="collection-failed") from self.first_cause()
         self.require_enough()
 
     def require_enough(self) -> None:

@@ -43,16 +43,18 @@ def check_spaces(plan: QueryPlan, opened: Sequence[CollectionHandle]) -> None:
         )
     if plan.merge == "rrf":
         return
-    dimensions = _grouped({handle.name: handle.dimension for handle in opened})
-    kinds = (("spaces", "space-mismatch", spaces), ("dimensions", "dimension-mismatch", dimensions))
-    for what, code, groups in kinds:
-        if len(groups) > 1:
-            listed = "; ".join(f"{value}: {_listed(names)}" for value, names in groups.items())
-            raise ChromaSQLPlanningError(
-                f"distances of different {what} cannot be compared ({listed}); "
-                "add WITH (merge = RRF) to merge by rank, or name collections that agree",
-                code=code,
-            )
+    _check_one("spaces", spaces, code="space-mismatch")
+    _check_one("dimensions", _grouped({handle.name: handle.dimension for handle in opened}), code="dimension-mismatch")
+
+
+def _check_one(what: str, groups: Mapping[Any, Sequence[str]], *, code: str) -> None:
+    if len(groups) > 1:
+        listed = "; ".join(f"{value}: {_listed(names)}" for value, names in groups.items())
+        raise ChromaSQLPlanningError(
+            f"distances of different {what} cannot be compared ({listed}); "
+            "add WITH (merge = RRF) to merge by rank, or name collections that agree",
+            code=code,
+        )
 
 
 def have_comparable_distances(opened: Sequence[CollectionHandle]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.executor.state import StatementContext
 from chromasql.operators.row import Row
-from chromasql.plan import visible_records_of
+from chromasql.plan import PlanWarning, visible_records_of
 from chromasql.retrieval.scan import fetch_by_ids
 
 __all__ = ["materialize"]
@@ -46,5 +46,6 @@ async def materialize(context: StatementContext, rows: list[Row], parts: Sequenc
         elif row.place in found:
             # A scope may hide the id by now.
             gone = row.id if plan.view is None else "a record"
-            ledger.warn("record-gone", f"{gone} was deleted from {row.collection} while the statement ran")
+            message = f"{gone} was deleted from {row.collection} while the statement ran"
+            ledger.warn(PlanWarning("record-gone", message))
     return kept

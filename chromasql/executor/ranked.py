@@ -13,7 +13,7 @@ from chromasql.executor.state import SHARE, Candidates, Page, StatementContext
 from chromasql.operators.merge import merge_by_distance, merge_by_rank
 from chromasql.operators.rank_expression import candidates_of, rank_rows
 from chromasql.operators.row import Row
-from chromasql.plan import EMBEDDING_KEY, KnnLeaf, Leaf, Ranking, SparseQuery, TextQuery, VectorQuery
+from chromasql.plan import EMBEDDING_KEY, KnnLeaf, Leaf, PlanWarning, Ranking, SparseQuery, TextQuery, VectorQuery
 from chromasql.plan.search_payload import query_of
 from chromasql.protocols import QueryVector
 from chromasql.retrieval.candidates import CandidateRows, rows_by_leaf, search_leaves
@@ -129,11 +129,11 @@ async def _embed(
     if embed_fn is None and context.plan.merge != "rrf":
         functions = {own.key for handle in opened if (own := handle.embedding_function) is not None}
         if len(functions) > 1:
-            context.dispatcher.ledger.warn(
-                "different-embedders",
+            message = (
                 f"the collections have {len(functions)} different embedding functions, whose distances hardly "
-                "compare; merge = RRF compares ranks",
+                "compare; merge = RRF compares ranks"
             )
+            context.dispatcher.ledger.warn(PlanWarning("different-embedders", message))
     return embedded
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.errors import near_names
 from chromasql.executor.state import StatementContext
-from chromasql.plan import Column, QueryPlan, columns_of, visible_records_of
+from chromasql.plan import Column, PlanWarning, QueryPlan, columns_of, visible_records_of
 from chromasql.plan.expressions import metadata_keys
 from chromasql.retrieval.scan import scan
 
@@ -29,8 +29,8 @@ async def warn_of_unknown_keys(context: StatementContext, rows: Sequence[Mapping
         return
     work = partial(_sample_metadata, context, opened[:_SAMPLED_COLLECTIONS])
     sample = await context.dispatcher.best_effort(work)
-    for message in _unknown_key_messages(keys, sample or ()):
-        context.dispatcher.ledger.warn("unknown-key", message)
+    for warning in _unknown_key_warnings(keys, sample or ()):
+        context.dispatcher.ledger.warn(warning)
 
 
 async def _sample_metadata(context: StatementContext, handles: Sequence[CollectionHandle]) -> list[dict[str, Any]]:
@@ -63,11 +63,13 @@ def _find_unknown_keys(plan: QueryPlan, rows: Sequence[Mapping[str, Any]]) -> li
     return sorted(key for key in keys if seen is None or key in seen)
 
 
-def _unknown_key_messages(keys: Iterable[str], sample: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a sentence for each key that no record of a sample has; an empty sample proves nothing."""
+def _unknown_key_warnings(keys: Iterable[str], sample: Iterable[Mapping[str, Any]]) -> list[PlanWarning]:
+    """Warn of each key that no record of a sample has; an empty sample proves nothing."""
     known = {key for metadata in sample for key in metadata}
     if not known:
         return []
     return [
-        f"no record of a sample has the metadata key {key}{near_names(key, known)}" for key in keys if key not in known
+        PlanWarning("unknown-key", f"no record of a sample has the metadata key {key}{near_names(key, known)}")
+        for key in keys
+        if key not in known
     ]

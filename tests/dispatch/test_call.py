@@ -12,6 +12,7 @@ from chromasql.dispatch.deadline import Deadline
 from chromasql.dispatch.dispatcher import Dispatcher
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.dispatch.options import CollectionSource, DispatchOptions
+from chromasql.plan import PlanWarning
 from chromasql.protocols import QueryVector
 from chromasql.retrieval.collection_reader import CollectionReader
 
@@ -63,7 +64,7 @@ async def test_a_restart_keeps_the_deadline_and_the_clock() -> None:
     handle = CollectionHandle("one", 0)
     await dispatcher.open(handle, "open")
     dispatcher.ledger["far.*"].status = "failed"
-    dispatcher.ledger.warn("record-gone", "one-0 was deleted")
+    dispatcher.ledger.warn(PlanWarning("record-gone", "one-0 was deleted"))
 
     again = dispatcher.restarted(frozenset({"far.*"}))
     assert again.calls.deadline is dispatcher.calls.deadline
