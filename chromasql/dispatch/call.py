@@ -42,7 +42,7 @@ class CollectionCalls:
     """
     Makes the calls of one statement, one at a time.
 
-    With ``reopens`` every collection is opened anew, whatever the source keeps.
+    With ``reopens`` every collection is opened again, whether or not the source keeps it open.
     """
 
     source: CollectionSource
@@ -88,11 +88,30 @@ class CollectionCalls:
 
     async def call(self, handle: CollectionHandle, step: StepName, method: str, arguments: Mapping[str, Any]) -> Any:
         """
-        Call a method of a collection for a step and return its response, checked.
+        Call a method of a collection, and once more where its handle turns out stale.
 
-        A handle that turns out stale, as the collection was deleted and recreated, is opened anew and called once more.
-        Raises `HandleChanged` where what was known of the collection is no longer so, and `CallFailed` for any other
-        failure.
+        Parameters
+        ----------
+        handle : CollectionHandle
+            The collection, open. Its handle is stale where the collection was deleted and recreated; it is reopened.
+        step : StepName
+            The step on which the call is booked.
+        method : str
+            ``get``, ``query``, ``count`` or ``search``.
+        arguments : Mapping
+            The arguments of the method, by name.
+
+        Returns
+        -------
+        Any
+            The response, checked.
+
+        Raises
+        ------
+        HandleChanged
+            Where a reopened collection has another space, dimension or embedding function.
+        CallFailed
+            For any other failure, after the retries.
         """
         invoke = partial(self._invoke, handle, step, method, arguments)
         try:
@@ -141,6 +160,7 @@ class CollectionCalls:
     async def _invoke(
         self, handle: CollectionHandle, step_name: StepName, method: str, arguments: Mapping[str, Any]
     ) -> Any:
+        """Make one attempt of a call, check its response and count its bytes."""
         record = self.ledger[handle.name]
         step = record.step(step_name)
         step.calls += 1
@@ -155,6 +175,7 @@ class CollectionCalls:
         return answer
 
     async def _call_with_retry(self, handle: CollectionHandle, step: StepName, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a call, retried as the options say; any failure becomes `CallFailed`."""
         record = self.ledger[handle.name]
 
         def count_retry() -> None:

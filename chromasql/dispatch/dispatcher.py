@@ -73,7 +73,7 @@ class Dispatcher:
 
     def restarted(self, unlisted: frozenset[str] = frozenset()) -> Dispatcher:
         """
-        Return one for the same statement from its beginning: the deadline stays, every collection is opened anew.
+        Return one for the same statement from its beginning: the deadline stays, every collection is reopened.
 
         The records of the servers in ``unlisted`` stay in the ledger, as they are not listed again.
         """

@@ -21,7 +21,7 @@ class CollectionSource:
     kept_collection : callable, optional
         Returns a collection that is open already, or None.
     forget_collection : callable, optional
-        Drops a collection that is open, so that the next one is opened anew.
+        Drops a collection that is open, so that it is opened again next time.
     missing : callable, optional
         Makes the error for a collection that does not exist. An error of ChromaSQL ends the statement; any other is the
         failure of that one collection; for None, the failure is what ``get_collection`` raised.

@@ -126,6 +126,7 @@ def _result(
     dispatcher: Dispatcher,
     started: float,
 ) -> ExecutionResult:
+    """Return the result of a statement that began at ``started``."""
     return ExecutionResult(
         rows,
         columns=columns,

@@ -144,8 +144,24 @@ async def fetch_by_ids(
     """
     Fetch parts of records by id.
 
-    Returns the values of the parts by id; a record that no longer exists, or no longer satisfies ``condition``, is left
-    out. ``page`` is the maximum of records that a request returns.
+    Parameters
+    ----------
+    reader : CollectionReader
+        The collection, open.
+    ids : Sequence of str
+        The ids of the records.
+    parts : Sequence of str
+        The parts to fetch.
+    page : int
+        The maximum of records that a request returns.
+    condition : Condition
+        What a record has to satisfy. Default: nothing.
+
+    Returns
+    -------
+    dict
+        The values of the parts, by id and by name; a record that no longer exists or satisfies the condition is left
+        out.
     """
     fetched = parts_with_checked(parts, condition)
     passes = None if condition == ALWAYS else compile_condition(condition)

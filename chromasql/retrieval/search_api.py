@@ -40,8 +40,23 @@ async def search_whole(
 
     It cannot where the filter let through a record that the statement excludes, as that may have displaced others;
     where a tie was cut; where a score is not finite; and where Chroma, to which 1 and 1.0 are two groups, kept more
-    records of a group than the statement does. ``queries`` are the vectors of the leaves, and ``parts`` come with the
-    rows.
+    records of a group than the statement does.
+
+    Parameters
+    ----------
+    reader : CollectionReader
+        The collection, open.
+    plan : QueryPlan
+        The plan of the statement; it has one ranking and a limit.
+    queries : Mapping
+        The vector of each KNN leaf.
+    parts : Sequence of str
+        The parts that come with the rows.
+
+    Returns
+    -------
+    list of Row or None
+        The rows of the page, best first.
     """
     assert plan.limit is not None
     ranking = plan.rankings[0]

@@ -29,7 +29,7 @@ RANKED = "SELECT id, _collection FROM one, two, six USING EMBEDDING (VECTOR [0.0
 FILTERED = "SELECT id, _collection FROM one, two, six WHERE n < 2"
 STATEMENTS = pytest.mark.parametrize("sql", [RANKED, FILTERED], ids=["ranked", "filtered"])
 OTHERS = {"one", "six"}
-WAVES = [("open", RANKED), ("query", RANKED), ("open", FILTERED), ("get", FILTERED)]
+CALLS = [("open", RANKED), ("query", RANKED), ("open", FILTERED), ("get", FILTERED)]
 
 
 def memory() -> MemoryProvider:
@@ -61,7 +61,7 @@ def spy(client: Any) -> Spy:
 # Failures of single collections
 
 
-@pytest.mark.parametrize(("method", "sql"), WAVES)
+@pytest.mark.parametrize(("method", "sql"), CALLS)
 async def test_one_failure(spy: Spy, method: str, sql: str) -> None:
     """A collection that fails does not lose the rows of the others, and the result names it with its error."""
     spy.instead["two", method] = raises(InternalError("disk full"))
@@ -77,7 +77,7 @@ async def test_one_failure(spy: Spy, method: str, sql: str) -> None:
     assert [outcome.status for outcome in result.outcomes] == ["ok", "failed", "ok"]
 
 
-@pytest.mark.parametrize(("method", "sql"), WAVES)
+@pytest.mark.parametrize(("method", "sql"), CALLS)
 async def test_all_failed(spy: Spy, method: str, sql: str) -> None:
     """Where every collection failed there is no answer, and the error holds each cause."""
     errors = {name: InternalError(f"disk {name}") for name in ("one", "two", "six")}
@@ -99,7 +99,7 @@ async def test_the_only_collection_failed(spy: Spy) -> None:
         await connect_async(spy).execute("SELECT id FROM one")
 
 
-@pytest.mark.parametrize(("method", "sql"), WAVES)
+@pytest.mark.parametrize(("method", "sql"), CALLS)
 async def test_on_error_fail(spy: Spy, method: str, sql: str) -> None:
     """With on_error = FAIL the first failure ends the statement and cancels the calls that are under way."""
     hang = Hang()
@@ -228,7 +228,7 @@ def test_timeout_skips(method: str, sql: str) -> None:
     assert hang.cancelled
 
 
-@pytest.mark.parametrize(("method", "sql"), WAVES)
+@pytest.mark.parametrize(("method", "sql"), CALLS)
 def test_timeout_fails(method: str, sql: str) -> None:
     """With on_error = FAIL a collection that does not answer in time ends the statement."""
     hang = Hang()
@@ -397,7 +397,7 @@ FAULTS: list[BaseException] = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 @pytest.mark.parametrize(
-    ("method", "sql"), [*WAVES, ("count", "DESCRIBE two"), ("count", "SHOW COLLECTIONS"), ("get", "DESCRIBE two")]
+    ("method", "sql"), [*CALLS, ("count", "DESCRIBE two"), ("count", "SHOW COLLECTIONS"), ("get", "DESCRIBE two")]
 )
 async def test_faults_of_collections(spy: Spy, fault: Exception, method: str, sql: str) -> None:
     """Whatever a provider or a collection raises becomes an outcome, or the cause of an error of ours."""

@@ -142,7 +142,7 @@ def test_collection_timeout_of_a_stream() -> None:
 
 
 def test_collection_timeout_counts_every_wave() -> None:
-    """What a collection took in one wave is missing in the next."""
+    """The time that a collection took in one step is missing in the next."""
     answering = many(2)
 
     async def ranks() -> Any:
