@@ -120,11 +120,16 @@ class ChromaSQLRoutingError(ChromaSQLPlanningError):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one collection (or the embedder) gave nothing, as plain data."""
+    """Why one collection (or the embedder) returned nothing, as plain data."""
 
     collection: str | None
     kind: str
     message: str
+
+    @classmethod
+    def of(cls, error: BaseException, collection: str | None = None) -> Failure:
+        """Return an exception as data: the name of its class and its text on one line."""
+        return cls(collection, type(error).__name__, describe_exception(error))
 
     def __str__(self) -> str:
         where = f"{self.collection}: " if self.collection is not None else ""
