@@ -282,12 +282,12 @@ def test_plans_compare() -> None:
     assert plan_to_dict(first) | {"statement": ""} == plan_to_dict(second) | {"statement": ""}
 
 
-def test_plans_are_placed() -> None:
+def test_plans_are_bound() -> None:
     """bind_collections sets a plan on its collections and leaves out those that _collection excludes."""
     plan = build_plan(parse("SELECT id FROM x WHERE _collection IN ('a', 'b') AND _collection != 'b'"))
     assert plan.collections is None
-    placed = bind_collections(plan, ["a", "b", "c"], "FROM")
-    assert (placed.collections, placed.route) == (("a",), "FROM")
+    bound = bind_collections(plan, ["a", "b", "c"], "FROM")
+    assert (bound.collections, bound.route) == (("a",), "FROM")
     assert plan.collections is None
 
 
