@@ -311,7 +311,7 @@ class Engine:
 def _only_vector(parsed: ast.Statement, bound: ast.Statement) -> tuple[float, ...] | None:
     """Return the vector of USING EMBEDDING where it is all that parameters gave; what they did not change is shared."""
     match bound:
-        case ast.Query(embedding=ast.EmbeddingVector(ast.Vector(values))):
+        case ast.Query(embedding=ast.EmbeddingVector(ast.DenseVector(values))):
             shared = all(getattr(bound, name) is getattr(parsed, name) for name in _BESIDE_EMBEDDING)
             return values if shared else None
         case _:
