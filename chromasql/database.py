@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from chromasql import ast
+from chromasql.adapters.http import HttpOptions
 from chromasql.adapters.sources import open_source
 from chromasql.concurrency.portal import run_in_portal
-from chromasql.multi_collection import Engine
-from chromasql.multi_collection.engine import Parameters
+from chromasql.multi_collection import Engine, EngineOptions
+from chromasql.multi_collection.engine import OptionalParameters
 from chromasql.parser import parse
 from chromasql.planner import Settings
-from chromasql.planner.scope import Scope
+from chromasql.planner.scope import OPEN, Scope
 from chromasql.protocols import CollectionRouter, EmbedFunction, RouteFunction
 from chromasql.result import ExecutionResult
 
@@ -41,39 +42,79 @@ def connect_async(
     """
     Open a database for async code.
 
-    Use it as in ``async with connect_async(..) as db: await db.execute(sql, params)``. ``source`` is an ``http://`` or
-    ``https://`` address, the folder of an embedded Chroma, any client of chromadb (async or blocking), or an
-    `AsyncCollectionProvider`. ``router`` chooses the collections of a statement; without one, FROM does.
-    ``dialect`` says what kind of Chroma it is, ``local`` or ``distributed``, where it is not to be found out by asking.
-    ``scope`` is what its statements may reach. ``max_concurrency`` bounds the calls under way at once to a server,
-    ``max_per_collection`` those to one collection (half as many, and 10 at most, unless it is given), over all
-    statements.
-    ``embed_fn(text, model)`` embeds TEXT; without it, each collection's own embedding function does. ``headers``,
-    ``token``, ``tenant``, ``database`` and ``ssl`` go with an address; `HttpProvider` says what they are. What was
-    opened here is closed with the database; a client or a provider given stays open.
+    Use it as in ``async with connect_async(..) as db: await db.execute(sql, params)``. An address or a folder is closed
+    with the database; a client or a provider stays open, and the caller closes it.
+
+    Parameters
+    ----------
+    source : str, pathlib.Path, chromadb client or AsyncCollectionProvider
+        An ``http://`` or ``https://`` address, the folder of an embedded Chroma, a client of chromadb, async or
+        blocking, or a provider of collections.
+    router : CollectionRouter or RouteFunction, optional
+        Chooses the collections of a statement. Default: FROM does.
+    embed_fn : EmbedFunction, optional
+        ``embed_fn(text, model)`` embeds TEXT. Default: the embedding function of each collection.
+    settings : Settings, optional
+        What a statement does not say itself in WITH: timeout, failures, merging. Default: ``Settings()``.
+    max_concurrency : int, optional
+        The maximum of concurrent calls to a server, over all statements. Default: that of the provider, or 8.
+    max_per_collection : int, optional
+        The maximum of concurrent calls to one collection. Default: half of ``max_concurrency``, and at most 10.
+    dialect : str, optional
+        The kind of Chroma, ``local`` or ``distributed``. Default: detected with one request.
+    scope : Scope, optional
+        What the statements may reach. Default: everything.
+    headers, token, tenant, database, ssl : optional
+        For an address; see `chromasql.HttpProvider`.
+
+    Returns
+    -------
+    AsyncDatabase
+        Nothing has been sent yet.
+
+    Raises
+    ------
+    ChromaSQLPlanningError
+        The source or an option cannot be meant.
+    ChromaSQLError
+        The address or an option for it is not usable.
     """
-    at_address = {"headers": headers, "token": token, "tenant": tenant, "database": database, "ssl": ssl}
-    given = {name: value for name, value in at_address.items() if value is not None}
-    provider, owned = open_source(source, given)
-    engine = Engine(
-        provider,
-        router=router,
-        embed_fn=embed_fn,
-        settings=settings,
-        max_concurrency=max_concurrency,
-        max_per_collection=max_per_collection,
-        dialect=dialect,
-        scope=scope,
+    options = EngineOptions(
+        router,
+        embed_fn,
+        Settings() if settings is None else settings,
+        max_concurrency,
+        max_per_collection,
+        dialect,
+        OPEN if scope is None else scope,
     )
-    return AsyncDatabase(engine, provider if owned else None)
+    provider, owned = open_source(source, HttpOptions(headers, token, tenant, database, ssl))
+    return AsyncDatabase(Engine(provider, options), provider if owned else None)
 
 
 def connect(source: Any, **options: Any) -> Database:
     """
     Open a database for blocking code.
 
-    Use it as in ``with connect(..) as db: db.execute(sql, params)``. It takes what `connect_async` takes. The same
-    engine runs on a private event loop, so it also works where a loop is running, as in a notebook.
+    Use it as in ``with connect(..) as db: db.execute(sql, params)``. The engine runs on a private event loop, so this
+    works where a loop is running already, as in a notebook.
+
+    Parameters
+    ----------
+    source
+        As for `connect_async`.
+    **options
+        Those of `connect_async`, with the same defaults.
+
+    Returns
+    -------
+    Database
+        Nothing has been sent yet.
+
+    Raises
+    ------
+    ChromaSQLError
+        As `connect_async`.
     """
     return Database(connect_async(source, **options))
 
@@ -88,7 +129,7 @@ class AsyncDatabase:
     async def execute(
         self,
         sql: str | ast.Statement,
-        params: Parameters = None,
+        params: OptionalParameters = None,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the engine keeps it, and returns what was in time
         explain_rows: bool = False,
@@ -96,30 +137,32 @@ class AsyncDatabase:
         """
         Run one statement; ``params`` is a mapping for ``:name`` and a sequence for ``?`` and ``$1``.
 
-        ``timeout`` is in seconds for the whole of it, instead of that of the settings. With ``explain_rows`` each
-        row of a ranked statement has ``_explain``: its score, and by leaf its rank and raw distance, or None where
-        a leaf lacks it.
+        ``timeout`` is in seconds for the whole statement and replaces that of the settings. With ``explain_rows`` a row
+        of a ranked statement has ``_explain``: its score and, for each KNN or BM25 of the ranking, its rank and raw
+        distance, or None where that one did not find it.
+
+        Raises `ChromaSQLParseError`, `ChromaSQLPlanningError` or `ChromaSQLExecutionError`.
         """
         return await self._engine.execute(sql, params, timeout=timeout, explain_rows=explain_rows)
 
     async def execute_many(
         self,
         script: str,
-        params: Parameters = None,
+        params: OptionalParameters = None,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - as for one statement
     ) -> list[ExecutionResult]:
         """
         Run the statements of a script, separated by semicolons, at once, and return their results in order.
 
-        Named parameters are shared by the statements that name them.
+        A named parameter goes to each statement that uses it. Raises what `execute` raises, for the first error.
         """
         return await self._engine.execute_many(script, params, timeout=timeout)
 
     async def stream(
         self,
         sql: str | ast.Statement,
-        params: Parameters = None,
+        params: OptionalParameters = None,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - as for one statement
     ) -> AsyncIterator[dict[str, Any]]:
@@ -137,12 +180,13 @@ class AsyncDatabase:
         """
         Return this database for statements that may reach no more than a scope: one tenant's records, say.
 
-        It costs next to nothing, so it can be made for each request. A scope that this database has holds as well.
+        It is cheap, so it can be made for each request. A scope that this database has applies as well. Raises
+        `ChromaSQLPlanningError` where ``scope`` is not a `Scope`.
         """
         return AsyncDatabase(self._engine.scoped(scope))
 
     def prepare(self, sql: str) -> AsyncPrepared:
-        """Parse a statement once, to be executed often with other parameters."""
+        """Parse a statement once, to execute it many times; raise `ChromaSQLParseError` where it is not one."""
         return AsyncPrepared(self, parse(sql))
 
     async def close(self) -> None:
@@ -174,7 +218,7 @@ class Database:
     def execute(
         self,
         sql: str | ast.Statement,
-        params: Parameters = None,
+        params: OptionalParameters = None,
         *,
         timeout: float | None = None,
         explain_rows: bool = False,
@@ -183,13 +227,13 @@ class Database:
         return run_in_portal(partial(self._database.execute, sql, params, timeout=timeout, explain_rows=explain_rows))
 
     def execute_many(
-        self, script: str, params: Parameters = None, *, timeout: float | None = None
+        self, script: str, params: OptionalParameters = None, *, timeout: float | None = None
     ) -> list[ExecutionResult]:
         """Run the statements of a script; see `AsyncDatabase.execute_many`."""
         return run_in_portal(partial(self._database.execute_many, script, params, timeout=timeout))
 
     def stream(
-        self, sql: str | ast.Statement, params: Parameters = None, *, timeout: float | None = None
+        self, sql: str | ast.Statement, params: OptionalParameters = None, *, timeout: float | None = None
     ) -> Iterator[dict[str, Any]]:
         """Run a SELECT and yield its rows one by one; see `AsyncDatabase.stream`."""
         pages = self._database._engine.stream(sql, params, timeout=timeout)  # noqa: SLF001 - two faces of one thing
@@ -204,7 +248,7 @@ class Database:
         return Database(self._database.scoped(scope))
 
     def prepare(self, sql: str) -> Prepared:
-        """Parse a statement once, to be executed often with other parameters."""
+        """Parse a statement once, to execute it many times; raise `ChromaSQLParseError` where it is not one."""
         return Prepared(self, parse(sql))
 
     def close(self) -> None:
@@ -231,7 +275,7 @@ class AsyncPrepared:
         self._database = database
         self.statement = statement
 
-    async def execute(self, params: Parameters = None, **options: Any) -> ExecutionResult:
+    async def execute(self, params: OptionalParameters = None, **options: Any) -> ExecutionResult:
         """Run it; the options are those of `AsyncDatabase.execute`."""
         return await self._database.execute(self.statement, params, **options)
 
@@ -243,6 +287,6 @@ class Prepared:
         self._database = database
         self.statement = statement
 
-    def execute(self, params: Parameters = None, **options: Any) -> ExecutionResult:
+    def execute(self, params: OptionalParameters = None, **options: Any) -> ExecutionResult:
         """Run it; the options are those of `Database.execute`."""
         return self._database.execute(self.statement, params, **options)

@@ -12,22 +12,38 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from chromasql.ast import Query
 
-__all__ = ["AsyncCollection", "AsyncCollectionProvider", "CollectionRouter", "EmbedFunction", "RouteFunction", "Vector"]
+__all__ = [
+    "AsyncCollection",
+    "AsyncCollectionProvider",
+    "CollectionRouter",
+    "EmbedFunction",
+    "MultiServerProvider",
+    "RouteFunction",
+    "Vector",
+]
 
 Vector: TypeAlias = Sequence[float]
+"""Numbers of one vector; a list, a tuple or a one-dimensional array."""
 
 
 EmbedFunction: TypeAlias = Callable[..., Any]
 """
 ``embed_fn(text, model)`` returns the vector of one text; ``model`` is what MODEL says, or None.
 
-It may be a coroutine function; a blocking one is called off the event loop. A function that takes a list, either
-because it is marked with `chromasql.batch_embedder` or because it is one of chromadb's embedding
-functions, is called once with all the texts of a statement for one model and returns as many vectors.
+The vector is a sequence of numbers or a one-dimensional array. It has as many components as the collection has
+dimensions, and each is finite in single precision (float32); otherwise the statement is refused.
+
+It may be a coroutine function; a blocking one is called on a thread. A function that takes a list, either because it is
+marked with `chromasql.batch_embedder` or because it is one of chromadb's embedding functions, is called once with all
+the texts of a statement for one model and returns as many vectors.
+
+An exception that it raises becomes the cause of a `chromasql.ChromaSQLExecutionError`, which ends the statement; a
+`chromasql.ChromaSQLError` passes as it is.
 """
 
 
 RouteFunction: TypeAlias = Callable[[Query], Sequence[str] | Awaitable[Sequence[str] | None] | None]
+"""A router that is a plain function, or a coroutine function; see `CollectionRouter`."""
 
 
 @runtime_checkable
@@ -40,7 +56,7 @@ class CollectionRouter(Protocol):
     You must: return the names, without repeats, of all collections that may hold a row of the answer; None for
     all collections; an empty sequence for none at all, in which case nothing is queried and the answer has no
     rows. Never leave out a collection that may hold a row. Refuse a statement by raising
-    `chromasql.ChromaSQLRoutingError`. A coroutine is awaited.
+    `chromasql.ChromaSQLRoutingError`; any other exception becomes the cause of one. A coroutine is awaited.
     """
 
     def route(self, query: Query) -> Sequence[str] | None:
@@ -51,17 +67,19 @@ class CollectionRouter(Protocol):
 @runtime_checkable
 class AsyncCollection(Protocol):
     """
-    What is asked of a collection: the reading half of chromadb's ``AsyncCollection``.
+    The reading half of chromadb's ``AsyncCollection``: what a statement calls on a collection.
 
     The caller guarantees: arguments are valid for Chroma, ``include`` names only what is needed, and calls come
     from one event loop, several at a time.
 
     You must: answer as Chroma's REST interface does (``get`` gives flat lists, ``query`` a list per query vector,
-    nearest first; what was not included is missing or None), and let ``asyncio.CancelledError`` pass. A collection
-    whose methods block is accepted where an adapter wraps it.
+    nearest first; what was not included is missing or None), and let ``asyncio.CancelledError`` pass. A query vector
+    and an embedding have as many components as the collection has dimensions; a distance is a finite number. Methods
+    that block are called on threads.
 
-    You may: have ``configuration_json`` (its ``hnsw`` or ``spann`` space and its embedding function are read),
-    ``metadata`` and ``dimension``.
+    You may: raise any exception for a call that fails, which becomes the failure of this collection; have
+    ``configuration_json`` (its ``hnsw`` or ``spann`` space and its embedding function are read), ``metadata`` and
+    ``dimension``; and have ``search(searches, read_level)``, Chroma's Search API.
     """
 
     name: str
@@ -87,7 +105,7 @@ class AsyncCollection(Protocol):
         ids: list[str] | None = None,
         include: list[str] = ...,
     ) -> Mapping[str, Any]:
-        """Return the nearest records of each vector."""
+        """Return the ``n_results`` records nearest to each vector, nearest first."""
         ...
 
     async def count(self) -> int:
@@ -98,21 +116,22 @@ class AsyncCollection(Protocol):
 @runtime_checkable
 class AsyncCollectionProvider(Protocol):
     """
-    Gives collections by name.
+    Opens collections by name.
 
     The caller guarantees: names come from ``list_collection_names``, from the router or from the statement, where they
-    may be any text: never put one into an address as it is.
+    may be any text: never put one into an address unquoted.
 
     You must: return a collection (see `AsyncCollection`; chromadb's own are fine, blocking ones too), and raise
     chromadb's ``NotFoundError``, a ``KeyError`` or a ``LookupError`` for a name that does not exist. Keep handles:
-    it is called for each collection of each statement.
+    ``get_collection`` is called for each collection of each statement.
 
-    You may: have ``kept_collection(name)``, which returns the handle that is kept, or None, at once, so that nothing
-    waits for what is open already; ``forget_collection(name)``, called when Chroma says that a handle is stale, before
-    it is asked for once more; ``max_concurrency``, the number of calls that may be under way at once;
-    ``server_of(name)``, the name of the server that a collection is on, so that one which hangs takes no turns from
-    another;
-    ``async close()``, awaited when the database that was opened on the provider closes.
+    You may: raise any other exception, which becomes the failure of the collection, or of the statement where the names
+    cannot be listed. You may also have any of these members, which are looked up once, when the database is opened:
+
+    - ``kept_collection(name)`` returns the handle that is kept, or None, without waiting.
+    - ``forget_collection(name)`` drops a handle that Chroma calls stale, before ``get_collection`` is called again.
+    - ``max_concurrency`` is the maximum of concurrent calls, where ``connect`` does not set it.
+    - ``listings()`` and ``server_of(name)``, where there are several servers; see `MultiServerProvider`.
     """
 
     async def get_collection(self, name: str) -> Any:
@@ -121,4 +140,25 @@ class AsyncCollectionProvider(Protocol):
 
     async def list_collection_names(self) -> Sequence[str]:
         """Return the names of all collections, without repeats."""
+        ...
+
+
+@runtime_checkable
+class MultiServerProvider(AsyncCollectionProvider, Protocol):
+    """
+    An `AsyncCollectionProvider` over several servers, so that one which is down or hangs does not affect the others.
+
+    The collection ``docs`` of the server ``eu`` is called ``eu.docs``.
+
+    You must: return from ``listings()`` all servers by name, each with a coroutine function that lists its collections,
+    and from ``server_of(name)`` the server of a collection, without waiting. A listing that raises, or takes more than
+    half of the timeout, is a failure called ``eu.*``; the other servers answer.
+    """
+
+    def listings(self) -> Mapping[str, Callable[[], Awaitable[Sequence[str]]]]:
+        """Return by server a function that lists its collections, under their full names."""
+        ...
+
+    def server_of(self, name: str) -> str:
+        """Return the name of the server that a collection is on; each server has its own limit of concurrent calls."""
         ...

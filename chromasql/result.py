@@ -1,4 +1,4 @@
-"""What a statement gives: rows, what each collection did, warnings."""
+"""What a statement returns: rows, what each collection did, warnings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,21 @@ __all__ = ["ExecutionResult", "Outcome", "StepTiming", "Timings"]
 @dataclass(frozen=True, slots=True)
 class StepTiming:
     """
-    One step of a statement in one collection: how many requests, how many rows came, how long they took.
+    One step of a statement in one collection.
 
-    ``bytes`` is the size of the answers, where the adapter knows it.
+    Attributes
+    ----------
+    step
+        ``open``, ``rank``, ``scan`` or ``fetch``.
+    calls
+        How many requests were sent.
+    rows
+        How many records came back.
+    milliseconds
+        How long the requests took, added up.
+    bytes
+        The size of the answers, or None where the adapter does not know it.
+
     """
 
     step: str
@@ -32,8 +44,17 @@ class Timings:
     """
     Where the time of a statement went, in milliseconds.
 
-    ``waiting`` is the time in which at least one request was under way, ``embedding`` that of the
-    ``embedding_calls``, and ``own`` the rest: what ChromaSQL itself took.
+    Attributes
+    ----------
+    total
+        The whole statement.
+    waiting
+        The time in which at least one request was under way.
+    embedding
+        The time that embedders took.
+    embedding_calls
+        How often an embedder was called.
+
     """
 
     total: float
@@ -43,7 +64,7 @@ class Timings:
 
     @property
     def own(self) -> float:
-        """The time that ChromaSQL itself took."""
+        """The time that ChromaSQL itself took: what is neither waiting nor embedding."""
         return max(0.0, self.total - self.waiting - self.embedding)
 
 
@@ -55,10 +76,26 @@ class Outcome:
     """
     What one collection did for a statement.
 
-    ``status`` is ``ok``, ``failed``, ``timed_out``, ``cancelled`` (the statement ended while it was asked) or
-    ``skipped`` (not asked, as there were rows enough or the statement ended first). ``rows`` counts the records it
-    gave, before the merge; ``calls`` the requests it was sent; ``milliseconds`` the time they took; ``retries`` those
-    that were made again.
+    Attributes
+    ----------
+    collection
+        The name of the collection.
+    status
+        ``ok``, ``failed``, ``timed_out``, ``cancelled`` (the statement ended during a request) or ``skipped`` (there
+        was no request, as there were enough rows or the statement ended first).
+    rows
+        How many records it returned, before the merge.
+    calls
+        How many requests it was sent.
+    milliseconds
+        How long they took.
+    retries
+        How many of the requests were repeated after a failure.
+    error
+        Why it failed, or None.
+    steps
+        The same figures for each step.
+
     """
 
     collection: str
@@ -74,12 +111,32 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class ExecutionResult:
     """
-    The answer to one statement.
+    The answer to one statement; iterating over it yields its rows.
 
-    ``rows`` are dicts in the order of the answer, with the columns of SELECT in their order; for a batch of
-    rankings they are those of all its lists, one after the other, and ``results`` holds the lists apart. ``raw``
-    holds what Chroma answered, by collection, where the caller asked to keep it. ``complete`` is False where a
-    collection is missing from the answer: ``outcomes`` tells which and why.
+    Attributes
+    ----------
+    rows
+        Dicts with the columns of SELECT in their order, in the order of the answer. For a batch of rankings, the rows
+        of all its lists, one after the other.
+    raw
+        Chroma's own answers, from two functions only; empty otherwise. `chromasql.execute_plan` returns Chroma's dict
+        for one request, or ``{"responses": [..]}`` for several; `chromasql.execute_multi_collection` returns a list
+        of such dicts by the name of each collection.
+    columns
+        The names of the columns.
+    results
+        For a batch, a list of rows for each ranking; otherwise one list.
+    outcomes
+        What each collection did.
+    warnings
+        What is legal but was probably not meant.
+    plan
+        The plan that was run.
+    explanation
+        For EXPLAIN, the plan as text; otherwise None.
+    timings
+        Where the time went.
+
     """
 
     rows: list[dict[str, Any]]
@@ -105,7 +162,7 @@ class ExecutionResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every collection that had to be asked answered."""
+        """Whether no collection is missing from the answer."""
         return not self.failures
 
     @property
@@ -114,11 +171,25 @@ class ExecutionResult:
         return tuple(outcome for outcome in self.outcomes if outcome.status in ("failed", "timed_out"))
 
     def require_complete(self) -> ExecutionResult:
-        """Return the result itself, or raise `ChromaSQLExecutionError` where a collection is missing from it."""
+        """
+        Insist on a complete answer.
+
+        Returns
+        -------
+        ExecutionResult
+            The result itself.
+
+        Raises
+        ------
+        ChromaSQLExecutionError
+            If a collection is missing from the answer; the error has the failures of each.
+
+        """
         if self.complete:
             return self
         causes = [outcome.error for outcome in self.failures if outcome.error is not None]
         raise ChromaSQLExecutionError(
             f"{len(self.failures)} of {len(self.outcomes)} collections are missing from the answer",
+            code="incomplete-result",
             failures=causes,
         )

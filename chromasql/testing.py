@@ -22,7 +22,8 @@ from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, Route
 
 __all__ = ["check_provider", "check_router"]
 
-_RECORDS = 25  # how many of each collection are looked at
+_RECORDS = 25
+"""How many records of a collection are looked at."""
 
 
 _PAGE = 7
@@ -50,15 +51,15 @@ async def check_router(
     """
     route: Any = getattr(router, "route", router)
     _require(callable(route), f"a router has a method route(query) or is a function; {router!r} is neither")
-    for each in queries:
-        query = parse(each) if isinstance(each, str) else each
-        _require(isinstance(query, ast.Query), f"{each!r} is no SELECT statement, and nothing else is routed")
-        first, second = await _routed(route, query), await _routed(route, query)
+    for text in queries:
+        query = parse(text) if isinstance(text, str) else text
+        _require(isinstance(query, ast.Query), f"{text!r} is not a SELECT statement, and nothing else is routed")
+        first, second = await _await_route(route, query), await _await_route(route, query)
         shown = query.source_text or query
-        _require(first == second, f"routing {shown!r} twice gave {first!r} and then {second!r}")
+        _require(first == second, f"routing {shown!r} twice returned {first!r} and then {second!r}")
 
 
-async def _routed(route: Callable[[Any], Any], query: ast.Statement) -> list[str] | str | None:
+async def _await_route(route: Callable[[Any], Any], query: ast.Statement) -> list[str] | str | None:
     """Return the names, None for all collections, or the message of a refusal."""
     shown = query.source_text or query
     try:
@@ -82,37 +83,40 @@ _NO_SUCH = "no-such-collection-{}"
 
 async def check_provider(provider: AsyncCollectionProvider) -> None:
     """
-    Check that a provider, and each collection it gives, answers as the contract says.
+    Check that a provider, and each collection that it returns, answers as the contract says.
 
     It must have at least one collection; more than seven records in it show more. Nothing is written.
     Checked are the names, the handles, an unknown name, the shapes of get, query and count, paging, and that
     a call can be cancelled. Raises AssertionError with a sentence that says what is wrong.
     """
-    names = await _asked(provider, "list_collection_names")
+    names = await _await_method(provider, "list_collection_names")
     _check_names(names, "list_collection_names()", "an empty list for no collections")
     _require(bool(names), "the provider lists no collections; give it one with some records to be checked")
-    again = await _asked(provider, "list_collection_names")
-    _require(sorted(names) == sorted(again), f"list_collection_names() gave {names!r} and then {again!r}")
+    again = await _await_method(provider, "list_collection_names")
+    _require(sorted(names) == sorted(again), f"list_collection_names() returned {names!r} and then {again!r}")
     await _check_cancellation(provider.get_collection(names[0]), f"get_collection({names[0]!r})")
     unknown = next(name for name in map(_NO_SUCH.format, itertools.count()) if name not in names)
     await _check_unknown_name(provider, unknown, "does not exist")
-    # Put into an address as it is, such a name leads to a collection that was not named.
-    await _check_unknown_name(provider, f"{unknown}/../{names[0]}", "is no name")
+    # A provider that puts a name into an address unquoted may open a collection that was not named.
+    await _check_unknown_name(provider, f"{unknown}/{names[0]}", "is not valid")
     for name in names:
-        await _check_collection(await _asked(provider, "get_collection", name), name)
+        await _check_collection(await _await_method(provider, "get_collection", name), name)
 
 
-async def _asked(provider: AsyncCollectionProvider, method: str, *arguments: str) -> Any:
+async def _await_method(provider: AsyncCollectionProvider, method: str, *arguments: str) -> Any:
     """Await a method of the provider."""
     what = f"{method}({', '.join(map(repr, arguments))})"
     call: Any = getattr(provider, method, None)
     _require(callable(call), f"a provider has a method {method}; {provider!r} has none")
     answer = call(*arguments)
-    _require(inspect.isawaitable(answer), f"{what} gave {answer!r} at once; the methods of a provider are async")
-    return await _answered(answer, what)
+    _require(
+        inspect.isawaitable(answer),
+        f"{what} returned {answer!r} without being awaited; the methods of a provider are async",
+    )
+    return await _await_answer(answer, what)
 
 
-async def _answered(answer: Any, what: str) -> Any:
+async def _await_answer(answer: Any, what: str) -> Any:
     """Return what was awaited; a collection, unlike a provider, may also answer at once."""
     try:
         return await answer if inspect.isawaitable(answer) else answer
@@ -132,7 +136,7 @@ async def _check_unknown_name(provider: AsyncCollectionProvider, unknown: str, w
         raise AssertionError(
             f"{what} raised {type(error).__name__}; raise a LookupError or chromadb's NotFoundError"
         ) from error
-    raise AssertionError(f"{what} gave {collection!r}; raise a LookupError")
+    raise AssertionError(f"{what} returned {collection!r}; raise a LookupError")
 
 
 async def _check_collection(collection: Any, name: str) -> None:
@@ -154,38 +158,38 @@ async def _check_get(collection: Any, name: str) -> Mapping[str, Any]:
     """Check the shape of get and return the first records with all their columns."""
     columns = ["documents", "embeddings", "metadatas"]
     what = f"get of {name!r}"
-    records: Mapping[str, Any] = await _answered(collection.get(include=columns, limit=_RECORDS), what)
+    records: Mapping[str, Any] = await _await_answer(collection.get(include=columns, limit=_RECORDS), what)
     _check_ids(records, what)
     ids = records["ids"]
-    _require(len(ids) <= _RECORDS, f"{what} gave {len(ids)} records, more than its limit of {_RECORDS}")
+    _require(len(ids) <= _RECORDS, f"{what} returned {len(ids)} records, more than its limit of {_RECORDS}")
     for column in columns:
         _check_column(records.get(column), column, len(ids), what)
     if ids:
-        picked = await _answered(collection.get(ids=[ids[-1]], include=[]), what)
+        picked = await _await_answer(collection.get(ids=[ids[-1]], include=[]), what)
         _check_ids(picked, what)
-        _require(picked["ids"] == [ids[-1]], f"{what} with ids=[{ids[-1]!r}] gave {picked['ids']!r}")
+        _require(picked["ids"] == [ids[-1]], f"{what} with ids=[{ids[-1]!r}] returned {picked['ids']!r}")
     return records
 
 
 async def _check_count(collection: Any, name: str, seen: int) -> None:
     what = f"count of {name!r}"
-    count = await _answered(collection.count(), what)
-    _require(type(count) is int, f"{what} gave {count!r}, which is no int")
+    count = await _await_answer(collection.count(), what)
+    _require(type(count) is int, f"{what} returned {count!r}, which is not an int")
     all_seen = seen < _RECORDS
-    _require(count == seen if all_seen else count >= seen, f"{what} is {count}, but get gave {seen}")
+    _require(count == seen if all_seen else count >= seen, f"{what} is {count}, but get returned {seen}")
 
 
 async def _check_paging(collection: Any, name: str, ids: Sequence[str]) -> None:
-    """Check that the pages of get, put together, are what one get gives."""
+    """Check that the pages of get, put together, are what one get returns."""
     paged: list[str] = []
     for offset in range(0, len(ids), _PAGE):
         size = min(_PAGE, len(ids) - offset)
-        page = await _answered(collection.get(include=[], limit=size, offset=offset), f"get of {name!r}")
+        page = await _await_answer(collection.get(include=[], limit=size, offset=offset), f"get of {name!r}")
         _check_ids(page, f"a page of {name!r}")
         paged += page["ids"]
     _require(
         paged == ids,
-        f"the pages of {name!r}, put together, are not what one get gave: records keep their order, and "
+        f"the pages of {name!r}, put together, are not what one get returned: records keep their order, and "
         "limit and offset count in it",
     )
 
@@ -197,19 +201,19 @@ async def _check_query(collection: Any, name: str, records: Mapping[str, Any]) -
     what = f"query of {name!r}"
     columns = ["distances", "documents", "metadatas"]
     call = collection.query(query_embeddings=vectors, n_results=_PAGE, include=columns)
-    answer = await _answered(call, what)
-    _require(isinstance(answer, Mapping), f"{what} gave {answer!r}, which is no mapping")
+    answer = await _await_answer(call, what)
+    _require(isinstance(answer, Mapping), f"{what} returned {answer!r}, which is not a mapping")
     for column in ("ids", *columns):
         _check_column(answer.get(column), f"lists of {column}", len(vectors), what)
-    for at, ids in enumerate(answer["ids"]):
+    for index, ids in enumerate(answer["ids"]):
         _check_ids({"ids": ids}, what)
-        _require(len(ids) <= _PAGE, f"{what} gave {len(ids)} records, more than n_results={_PAGE}")
+        _require(len(ids) <= _PAGE, f"{what} returned {len(ids)} records, more than n_results={_PAGE}")
         for column in columns:
-            _check_column(answer[column][at], column, len(ids), what)
-        distances = answer["distances"][at]
+            _check_column(answer[column][index], column, len(ids), what)
+        distances = answer["distances"][index]
         _require(
             all(nearer <= farther for nearer, farther in itertools.pairwise(distances)),
-            f"{what} gave the distances {list(distances)!r}; the nearest comes first",
+            f"{what} returned the distances {list(distances)!r}; the nearest comes first",
         )
 
 
@@ -220,7 +224,7 @@ async def _check_cancellation(call: Any, what: str) -> None:
     task = asyncio.ensure_future(call)
     await asyncio.sleep(0)
     if not task.cancel():
-        await _answered(task, what)
+        await _await_answer(task, what)
         return
     try:
         await task
@@ -236,28 +240,28 @@ async def _check_cancellation(call: Any, what: str) -> None:
 def _check_names(names: Any, what: str, instead: str) -> None:
     _require(
         isinstance(names, Sequence) and not isinstance(names, str),
-        f"{what} gave {names!r}; it gives a list or tuple of names, or {instead}",
+        f"{what} returned {names!r}; it returns a list or tuple of names, or {instead}",
     )
     _require(
         all(isinstance(name, str) and name for name in names),
-        f"{what} gave {names!r}; a name is a string, and not empty",
+        f"{what} returned {names!r}; a name is a string, and not empty",
     )
-    _require(len(set(names)) == len(names), f"{what} gave {names!r}, where a name is repeated")
+    _require(len(set(names)) == len(names), f"{what} returned {names!r}, where a name is repeated")
 
 
 def _check_ids(answer: Any, what: str) -> None:
     _require(
         isinstance(answer, Mapping) and isinstance(answer.get("ids"), list),
-        f"{what} gave {answer!r}, not a mapping with a list of ids",
+        f"{what} returned {answer!r}, not a mapping with a list of ids",
     )
     ids = answer["ids"]
-    _require(all(isinstance(each, str) for each in ids), f"{what} gave the ids {ids!r}; an id is a string")
-    _require(len(set(ids)) == len(ids), f"{what} gave an id twice: {ids!r}")
+    _require(all(isinstance(identity, str) for identity in ids), f"{what} returned the ids {ids!r}; an id is a string")
+    _require(len(set(ids)) == len(ids), f"{what} returned an id twice: {ids!r}")
 
 
 def _check_column(values: Any, column: str, count: int, what: str) -> None:
-    given = "no" if values is None else len(values)
-    _require(given == count, f"{what} gave {given} {column} where {count} are due, though they were included")
+    found = "no" if values is None else len(values)
+    _require(found == count, f"{what} returned {found} {column} where {count} are due, though they were included")
 
 
 def _require(condition: bool, sentence: str) -> None:

@@ -6,17 +6,18 @@ import asyncio
 import gc
 import os
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from chromasql.operators import rerank
 from tests.support.servers import ChromaServer
@@ -30,8 +31,33 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the one flag that writes golden files and outputs in the docs anew."""
     parser.addoption("--update-golden", action="store_true", help="write golden files and outputs in the docs anew")
+    parser.addoption("--no-skips", action="store_true", help="fail where a test is skipped, with the reason")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Under ``--no-skips``, make a failure of a test that is skipped: what never runs proves nothing."""
+    report = yield
+    if report.skipped and item.config.getoption("--no-skips") and not hasattr(report, "wasxfail"):
+        report.outcome, report.longrepr = "failed", f"skipped under --no-skips: {report.longrepr[-1]}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Under ``--no-skips``, make a failure of a file or folder that is skipped as a whole, too."""
+    report = yield
+    if report.skipped and collector.config.getoption("--no-skips"):
+        report.outcome, report.longrepr = "failed", f"skipped under --no-skips: {report.longrepr[-1]}"
+    return report
+
+
+_TESTS = Path(__file__).parent
+_PURE = {"analysis", "ast", "explain", "grammar", "operators", "parser", "plan", "planner", "test_printer.py"}
+_NOT_MEASURED = {"docs", "faults"}
+_PROPERTIES_NOT_MEASURED = {"grammar", "parser", "test_printer.py"}
 _SERVER_FIXTURES = {"chroma_server", "start_chroma_server"}
 
 
@@ -122,6 +148,14 @@ async def open_async_client() -> AsyncIterator[Callable[..., Awaitable[Any]]]:
         await pool.aclose()
 
 
+@pytest.fixture
+def ctrl_c_interrupts() -> Iterator[None]:
+    """Let SIGINT interrupt this process and those it spawns, though a shell starts its background jobs deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(autouse=True)
 def no_async_pool_is_left() -> Iterator[None]:
     """Fail the test that leaves connections of a loop that ends with it; a later test would fall over them."""
@@ -151,7 +185,18 @@ def _async_pools() -> dict[int, Any]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test that starts a server, so that `-m 'not server'` leaves them out."""
+    """
+    Mark each test by its folder and its fixtures.
+
+    ``server`` needs a server; ``unit`` is the pure part of the package, with examples and without Chroma. What runs the same lines by the hundred is not measured for coverage, which would make it
+    twice as slow; other tests, of the stage that the lines belong to, cover them.
+    """
     for item in items:
         if not _SERVER_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.server)
+        folder = item.path.relative_to(_TESTS).parts[0]
+        is_property = is_hypothesis_test(getattr(item, "obj", None))
+        if folder in _NOT_MEASURED or (is_property and folder in _PROPERTIES_NOT_MEASURED):
+            item.add_marker(pytest.mark.no_cover)
+        if folder in _PURE and not item.get_closest_marker("no_cover"):
+            item.add_marker(pytest.mark.unit)

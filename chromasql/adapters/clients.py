@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chromasql.adapters.names import CHROMA_NAME
+from chromasql.adapters.names import is_collection_name
 from chromasql.concurrency.threads import run_blocking
 from chromasql.errors import ChromaSQLPlanningError, describe_exception
 
@@ -22,16 +22,19 @@ _opening = threading.Lock()
 
 class SimpleAsyncClientAdapter:
     """
-    Gives the collections of one chromadb client, async or blocking, and keeps their handles.
+    The collections of one chromadb client, async or blocking, as an `AsyncCollectionProvider`; it keeps their handles.
 
-    ``collection_names`` restricts it to those collections; without it, all that the client lists. A blocking client is
-    called on threads. The client stays the caller's to close.
+    ``collection_names`` restricts it to those collections; the default is all that the client lists. A blocking client
+    is called on threads. The caller closes the client. Raises `ChromaSQLPlanningError` for anything that is not a
+    client of chromadb.
     """
 
     def __init__(self, client: Any, collection_names: Sequence[str] | None = None) -> None:
         if not (hasattr(client, "get_collection") and hasattr(client, "list_collections")):
             raise ChromaSQLPlanningError(
-                f"a {type(client).__name__} is no chromadb client; await chromadb.AsyncHttpClient(..) first"
+                f"SimpleAsyncClientAdapter takes a chromadb client, not {type(client).__name__}; "
+                "an AsyncHttpClient has to be awaited first: await chromadb.AsyncHttpClient(..)",
+                code="invalid-provider",
             )
         self._client = client
         self._names = None if collection_names is None else tuple(dict.fromkeys(collection_names))
@@ -39,8 +42,8 @@ class SimpleAsyncClientAdapter:
 
     async def get_collection(self, name: str) -> Any:
         """Return the collection of that name; a name outside ``collection_names`` does not exist here."""
-        if not CHROMA_NAME.fullmatch(name):
-            raise LookupError(f"no collection is called {name}")
+        if not is_collection_name(name):
+            raise LookupError(f"collection {name} does not exist")
         if self._names is not None and name not in self._names:
             raise LookupError(f"collection {name} is not among those of this adapter")
         if name not in self._handles:
@@ -63,7 +66,7 @@ class SimpleAsyncClientAdapter:
         return self._handles.get(name)
 
     def forget_collection(self, name: str) -> None:
-        """Drop a handle that is stale."""
+        """Drop a stale handle."""
         self._handles.pop(name, None)
 
     async def _call(self, method: Any, *args: Any, **kwargs: Any) -> Any:
@@ -73,33 +76,38 @@ class SimpleAsyncClientAdapter:
 
 
 class FolderProvider:
-    """Gives the collections of an embedded Chroma in a folder, opened when it is first asked."""
+    """
+    The collections of an embedded Chroma in a folder; it is opened when the first collection is needed.
+
+    Raises `ChromaSQLPlanningError` where the folder holds no Chroma.
+    """
 
     def __init__(self, path: str | Path) -> None:
-        # As it is written: chromadb knows the folders that are open by that.
+        # Not normalized: chromadb recognizes a folder that is already open by the very text of its path.
         self._path = str(path)
         if not (Path(path) / "chroma.sqlite3").is_file():
             raise ChromaSQLPlanningError(
-                f"there is no Chroma in {path}; give the folder of a chromadb.PersistentClient, "
-                "or an address that starts with http://"
+                f"there is no Chroma in {path}; use the folder of a chromadb.PersistentClient, "
+                "or an address that starts with http://",
+                code="invalid-provider",
             )
         self._client: Any = None
         self._adapter: SimpleAsyncClientAdapter | None = None
 
     async def get_collection(self, name: str) -> Any:
         """Return the collection of that name."""
-        return await (await self._opened()).get_collection(name)
+        return await (await self._open_once()).get_collection(name)
 
     async def list_collection_names(self) -> Sequence[str]:
         """Return the names of all collections."""
-        return await (await self._opened()).list_collection_names()
+        return await (await self._open_once()).list_collection_names()
 
     def kept_collection(self, name: str) -> Any | None:
         """Return the handle of that name if there is one."""
         return None if self._adapter is None else self._adapter.kept_collection(name)
 
     def forget_collection(self, name: str) -> None:
-        """Drop a handle that is stale."""
+        """Drop a stale handle."""
         if self._adapter is not None:
             self._adapter.forget_collection(name)
 
@@ -109,7 +117,7 @@ class FolderProvider:
         if client is not None:
             await run_blocking(client.close)
 
-    async def _opened(self) -> SimpleAsyncClientAdapter:
+    async def _open_once(self) -> SimpleAsyncClientAdapter:
         return self._adapter or await run_blocking(self._open)
 
     def _open(self) -> SimpleAsyncClientAdapter:
@@ -122,7 +130,8 @@ class FolderProvider:
                     self._client = chromadb.PersistentClient(self._path)
                 except ValueError as error:
                     raise ChromaSQLPlanningError(
-                        f"{describe_exception(error)}; give the client that has it open instead of the folder"
+                        f"{describe_exception(error)}; pass the client that has it open instead of the folder",
+                        code="invalid-provider",
                     ) from error
                 self._adapter = SimpleAsyncClientAdapter(self._client)
             return self._adapter

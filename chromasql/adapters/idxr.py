@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chromasql.adapters.names import CHROMA_NAME
+from chromasql.adapters.names import is_collection_name
 from chromasql.errors import ChromaSQLExecutionError, ChromaSQLPlanningError
 
 __all__ = ["AsyncMultiCollectionAdapter"]
@@ -16,11 +16,11 @@ class AsyncMultiCollectionAdapter:
     An `AsyncCollectionProvider` over idxr's ``AsyncMultiCollectionQueryClient``, or a client like it.
 
     The client opens the collections, with its embedding function, and its query config names them, in
-    ``model_to_collections`` and ``collection_to_models``. It must be connected when a statement runs; to
-    close it stays the caller's.
+    ``model_to_collections`` and ``collection_to_models``. It must be connected when a statement runs; the caller
+    closes it.
 
-    A client like it has ``get_collection(name)``, a coroutine, and ``query_config``, either of them with a
-    leading underscore if it likes. Raises `ChromaSQLPlanningError` for any other object.
+    A client like it has ``get_collection(name)``, a coroutine function, and ``query_config``; either may have a
+    leading underscore. Raises `ChromaSQLPlanningError` for any other object.
     """
 
     def __init__(self, client: Any) -> None:
@@ -31,8 +31,8 @@ class AsyncMultiCollectionAdapter:
     async def get_collection(self, name: str) -> Any:
         """Return the collection, by the client's own method."""
         self._config()
-        if not CHROMA_NAME.fullmatch(name):
-            raise LookupError(f"no collection is called {name}")
+        if not is_collection_name(name):
+            raise LookupError(f"collection {name} does not exist")
         return await self._open(name)
 
     async def list_collection_names(self) -> Sequence[str]:
@@ -41,12 +41,12 @@ class AsyncMultiCollectionAdapter:
         placed = config.get("model_to_collections", {}).values()
         names = [
             *config.get("collection_to_models", {}),
-            *(name for each in placed for name in each["collections"]),
+            *(name for placement in placed for name in placement["collections"]),
         ]
         return list(dict.fromkeys(names))
 
     def forget_collection(self, name: str) -> None:
-        """Drop the client's handle, so that it is opened anew."""
+        """Drop the client's handle, so that the next call reopens the collection."""
         getattr(self._client, "_collection_cache", {}).pop(name, None)
 
     def _config(self) -> Mapping[str, Any]:
@@ -55,7 +55,8 @@ class AsyncMultiCollectionAdapter:
         if config is None or getattr(self._client, "_client", config) is None:
             raise ChromaSQLExecutionError(
                 f"the {type(self._client).__name__} is not connected; await its connect() first, "
-                "or open it with 'async with'"
+                "or open it with 'async with'",
+                code="not-connected",
             )
         return config
 
@@ -65,6 +66,7 @@ def _attribute(client: Any, name: str) -> Any:
         if hasattr(client, spelling):
             return getattr(client, spelling)
     raise ChromaSQLPlanningError(
-        f"{type(client).__name__} has no {name}, so it is no multi-collection client; "
-        "SimpleAsyncClientAdapter takes a client of chromadb"
+        f"{type(client).__name__} has no {name}, so it is not a multi-collection client; "
+        "SimpleAsyncClientAdapter takes a client of chromadb",
+        code="invalid-provider",
     )

@@ -23,17 +23,17 @@ _COLUMNS = {"documents": "document", "embeddings": "embedding", "metadatas": "me
 
 class MemoryProvider:
     """
-    An `AsyncCollectionProvider` over records given as dicts.
+    An `AsyncCollectionProvider` over records that are dicts.
 
     ``MemoryProvider({"docs": [{"id": "a", "document": "..", "metadata": {"year": 2024}}]})``; a record may
-    have an ``embedding`` and a ``uri`` too. ``space`` is l2, cosine or ip. A value that is a
-    `MemoryCollection` already is taken as it is.
+    have an ``embedding`` and a ``uri`` too. ``space`` is l2 (the default), cosine or ip. A value may also be a
+    `MemoryCollection`. Raises `ValueError` for another space.
     """
 
     def __init__(self, collections: Mapping[str, Iterable[Record] | MemoryCollection], *, space: str = "l2") -> None:
         self._collections = {
-            name: each if isinstance(each, MemoryCollection) else MemoryCollection(name, each, space=space)
-            for name, each in collections.items()
+            name: records if isinstance(records, MemoryCollection) else MemoryCollection(name, records, space=space)
+            for name, records in collections.items()
         }
 
     async def get_collection(self, name: str) -> MemoryCollection:
@@ -67,7 +67,7 @@ class MemoryCollection:
         self._distance = _DISTANCES[space]
         self._records = {record["id"]: record for record in records}
         embeddings = (record.get("embedding") for record in self._records.values())
-        self.dimension = next((len(each) for each in embeddings if each is not None), None)
+        self.dimension = next((len(vector) for vector in embeddings if vector is not None), None)
 
     async def get(
         self,
@@ -101,7 +101,7 @@ class MemoryCollection:
         found = [record for record in self._found(ids, where, where_document) if record.get("embedding") is not None]
         pages = [self._nearest(vector, found, n_results) for vector in query_embeddings]
         lists = [_columns([record for _, record in page], include) for page in pages]
-        answer = {key: None if lists[0][key] is None else [each[key] for each in lists] for key in lists[0]}
+        answer = {key: None if lists[0][key] is None else [columns[key] for columns in lists] for key in lists[0]}
         distances = [[distance for distance, _ in page] for page in pages]
         return {
             **answer,
@@ -136,7 +136,7 @@ class MemoryCollection:
         matrix = np.asarray([record["embedding"] for record in records], dtype=np.float32)
         distances = self._distance(np.asarray(vector, dtype=np.float32), matrix)
         nearest = np.argsort(distances, kind="stable")[:count].tolist()
-        return [(float(distances[at]), records[at]) for at in nearest]
+        return [(float(distances[index]), records[index]) for index in nearest]
 
 
 def _columns(records: Sequence[Record], include: Sequence[str]) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _metadata_test(symbol: str, operand: Any) -> _Test:
             compare = _ORDERINGS[symbol]
             return lambda value: _is_number(value) and compare(value, operand)
         case _:
-            raise ValueError(f"{symbol} is no operator on metadata")
+            raise ValueError(f"{symbol} is not an operator on metadata")
 
 
 _POSITIVE = {"$ne": "$eq", "$nin": "$in", "$not_contains": "$contains", "$not_regex": "$regex"}
@@ -219,9 +219,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _one_of(operands: Sequence[Any]) -> _Test:
-    if not all(isinstance(each, str | int | float) for each in operands) or len(set(map(type, operands))) != 1:
+    if not all(isinstance(operand, str | int | float) for operand in operands) or len(set(map(type, operands))) != 1:
         raise ValueError(f"operands are strings, numbers or booleans, all of one type, not {operands!r}")
-    wanted = {(isinstance(each, bool), each) for each in operands}
+    wanted = {(isinstance(operand, bool), operand) for operand in operands}
     return lambda value: not isinstance(value, list) and (isinstance(value, bool), value) in wanted
 
 
@@ -238,7 +238,7 @@ def _document_leaf(symbol: str, operand: Any) -> _Test:
             holds = _document_leaf(_POSITIVE[symbol], operand)
             return lambda record: not holds(record)
         case _:
-            raise ValueError(f"{symbol} is no operator on documents")
+            raise ValueError(f"{symbol} is not an operator on documents")
 
 
 # Distances, as Chroma defines them; a row is summed by itself, so that its distance depends on no other.

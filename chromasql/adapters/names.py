@@ -1,14 +1,38 @@
-"""What a collection of Chroma may be called."""
+"""What collections and servers may be called: the one home of these rules."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["CHROMA_NAME"]
+__all__ = ["COLLECTION_NAME_RULE", "is_collection_name", "is_name_part", "is_server_name"]
 
-CHROMA_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?")
-"""
-What a collection of Chroma may be called, its length aside.
+COLLECTION_NAME_RULE = "a name has 3 to 512 characters, a letter or a digit at both ends and no two dots in a row"
+"""Chroma's rule for the name of a collection in words; inside, it allows letters, digits, ``.``, ``_`` and ``-``."""
 
-chromadb's clients put a name into an address as it is, so one with slashes and dots would lead to another database.
-"""
+
+_COLLECTION = re.compile(r"(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
+
+
+_PART = re.compile(r"[a-zA-Z0-9._-]*")
+
+
+_SERVER = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
+
+
+def is_collection_name(name: str) -> bool:
+    """
+    Tell whether Chroma allows a collection of this name.
+
+    chromadb's clients put a name into an address unquoted, so one that Chroma does not allow must never reach them.
+    """
+    return _COLLECTION.fullmatch(name) is not None
+
+
+def is_name_part(text: str) -> bool:
+    """Tell whether a text has only characters that the name of a collection may have; the empty text has."""
+    return _PART.fullmatch(text) is not None
+
+
+def is_server_name(name: str) -> bool:
+    """Tell whether this may be the name of a server, which stands before a dot: it has none itself."""
+    return _SERVER.fullmatch(name) is not None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from chromasql import ast
+from chromasql.adapters.names import COLLECTION_NAME_RULE, is_collection_name, is_name_part
 from chromasql.analysis import extract_metadata_values
 from chromasql.errors import ChromaSQLRoutingError, near_names
 
@@ -21,17 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MetadataFieldRouter", "PatternRouter", "StaticRouter", "load_query_config"]
 
-_MOST_NAMES = 10_000
+_MAX_COLLECTIONS = 10_000
 
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
-
-
-_NAME_PART = re.compile(r"[a-zA-Z0-9._-]*")
-
-
-# What Chroma accepts as a name: 3 to 512 characters, a letter or a digit at both ends, no two dots in a row.
-_NAME = re.compile(r"(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
 
 
 _Value: TypeAlias = str | int | float | bool
@@ -69,16 +63,18 @@ class PatternRouter:
     def __init__(self, template: str, *, fallback_to_all: bool = True) -> None:
         self._template = template
         self._fallback_to_all = fallback_to_all
-        # Split at a group, it gives text and key by turns.
+        # Split at a group, a template alternates between text and key.
         texts, self._keys = _FIELD.split(template)[::2], _FIELD.split(template)[1::2]
         if not self._keys or not all(self._keys):
             raise ChromaSQLRoutingError(
-                f"the template {template!r} names no metadata key; write one as in 'docs_{{tenant_id}}'"
+                f"the template {template!r} names no metadata key; write one as in 'docs_{{tenant_id}}'",
+                code="invalid-router",
             )
-        if not all(map(_NAME_PART.fullmatch, texts)):
+        if not all(map(is_name_part, texts)):
             raise ChromaSQLRoutingError(
                 f"the template {template!r} cannot be the name of a collection: "
-                "outside of {..} it holds letters, digits, '.', '_' and '-' only"
+                "outside of {..} it holds letters, digits, '.', '_' and '-' only",
+                code="invalid-router",
             )
 
     def route(self, query: ast.Query) -> Sequence[str] | None:
@@ -96,10 +92,10 @@ class PatternRouter:
             for key, values in allowed.items()
         }
         combinations = math.prod(len(values) for values in texts.values())
-        if combinations > _MOST_NAMES:
+        if combinations > _MAX_COLLECTIONS:
             if self._fallback_to_all:
                 return None
-            raise _refusal(query, f"WHERE leads to {combinations} collections, more than {_MOST_NAMES}")
+            raise _refusal(query, f"WHERE leads to {combinations} collections, more than {_MAX_COLLECTIONS}")
         return sorted(
             {self._name(query, dict(zip(texts, choice, strict=True))) for choice in itertools.product(*texts.values())}
         )
@@ -110,7 +106,7 @@ class PatternRouter:
         if isinstance(value, float):
             return str(int(value)) if value.is_integer() else repr(value)
         text = str(value)
-        if not text or not _NAME_PART.fullmatch(text):
+        if not text or not is_name_part(text):
             raise _refusal(
                 query,
                 f"{value!r} cannot be part of the name of a collection in {self._template!r}: "
@@ -120,12 +116,11 @@ class PatternRouter:
 
     def _name(self, query: ast.Query, texts: Mapping[str, str]) -> str:
         name = _FIELD.sub(lambda match: texts[match[1]], self._template)
-        if not _NAME.fullmatch(name):
+        if not is_collection_name(name):
             values = ", ".join(f"{key} = {text!r}" for key, text in texts.items())
             raise _refusal(
                 query,
-                f"{values} makes {name!r}, which no collection is called: a name has 3 to 512 characters, "
-                "a letter or a digit at both ends and no two dots in a row",
+                f"{values} makes {name!r}, which cannot be the name of a collection: {COLLECTION_NAME_RULE}",
             )
         return name
 
@@ -144,7 +139,7 @@ class MetadataFieldRouter:
     compares them. The keys of JSON are strings, so the string ``"2024"`` stands for the number 2024 as
     well, and ``"true"`` and ``"True"`` for TRUE.
 
-    A statement never misses a row. The table is believed about a value it lists. A value that it does not
+    A statement never misses a row. The table is trusted for the values it lists. A value that it does not
     list may be newer than the table, so a statement that allows one goes to all collections, as does one
     whose WHERE does not say which values are allowed; both are refused where ``fallback_to_all`` is false. A
     contradiction (``model = 'a' AND model = 'b'``) goes to none. The names stand in the order of the table.
@@ -159,11 +154,11 @@ class MetadataFieldRouter:
     ) -> None:
         self._key = field_path if isinstance(field_path, str) else ".".join(field_path)
         if not self._key:
-            raise ChromaSQLRoutingError('field_path names no metadata key; write ("model",)')
+            raise ChromaSQLRoutingError('field_path names no metadata key; write ("model",)', code="invalid-router")
         self._fallback_to_all = fallback_to_all
         self._collections = _collections_by_value(query_config, "query_config")
         names = itertools.chain.from_iterable(self._collections.values())
-        self._positions = {name: at for at, name in enumerate(dict.fromkeys(names))}
+        self._positions = {name: index for index, name in enumerate(dict.fromkeys(names))}
 
     def route(self, query: ast.Query) -> Sequence[str] | None:
         """Return the collections of the values that WHERE allows, in the order of the table."""
@@ -195,10 +190,11 @@ def load_query_config(path: str | Path) -> dict[str, Any]:
         config = json.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise ChromaSQLRoutingError(
-            f"the query config {path} cannot be read: {error.strerror}; give the path of a JSON file"
+            f"the query config {path} cannot be read: {error.strerror}; check the path of the JSON file",
+            code="invalid-router",
         ) from error
     except ValueError as error:  # of JSON, or of UTF-8
-        raise ChromaSQLRoutingError(f"the query config {path} is no JSON: {error}") from error
+        raise ChromaSQLRoutingError(f"the query config {path} is not JSON: {error}", code="invalid-router") from error
     _collections_by_value(config, f"the query config {path}")
     read: dict[str, Any] = config
     return read
@@ -216,7 +212,7 @@ def _unconstrained(query: ast.Query, key: str) -> ChromaSQLRoutingError:
 
 def _refusal(query: ast.Query, message: str) -> ChromaSQLRoutingError:
     span = query.span if query.where is None else query.where.span
-    return ChromaSQLRoutingError(message, source=query.source_text, span=span)
+    return ChromaSQLRoutingError(message, code="router-refused", source=query.source_text, span=span)
 
 
 # The query config
@@ -256,7 +252,8 @@ def _collections_by_value(config: object, what: str) -> dict[_Tagged, list[str]]
         place = ".".join(map(str, first["loc"])) or "the top"
         raise ChromaSQLRoutingError(
             f"{what} is wrong at {place}: {first['msg']}; it looks like "
-            '{"model_to_collections": {"value": {"collections": ["name", ..]}, ..}}'
+            '{"model_to_collections": {"value": {"collections": ["name", ..]}, ..}}',
+            code="invalid-router",
         ) from error
     placed = [
         (value, name) for value, placement in table.model_to_collections.items() for name in placement.collections

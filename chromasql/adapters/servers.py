@@ -11,13 +11,13 @@ Several servers as one: a statement asks the collections of all of them.
 from __future__ import annotations
 
 import asyncio
-import re
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from chromasql.adapters.names import is_server_name
 from chromasql.adapters.sources import open_source
 from chromasql.concurrency.async_collection import awaitable_collection
 from chromasql.concurrency.tasks import cancel_all
@@ -25,35 +25,36 @@ from chromasql.errors import ChromaSQLExecutionError, ChromaSQLPlanningError, de
 
 __all__ = ["ServersProvider"]
 
-_SERVER = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
-
-
 _CONCURRENCY = 8
 
 
 class ServersProvider:
     """
-    Gives the collections of several servers; an ``AsyncCollectionProvider``.
+    The collections of several servers; an ``AsyncCollectionProvider``.
 
     ``servers`` maps the name of a server to an ``http://`` address, a folder, a chromadb client or a provider. The
     collection ``docs`` of the server ``eu`` is ``eu.docs``: what stands before the first dot names the server, so the
     name of a server has none, while that of a collection may. ``FROM eu.docs, us.docs``, ``FROM *.docs`` and
     ``FROM eu.*`` read as they look.
 
-    A server that is down takes its own collections with it, as any collection that fails. Where a pattern needs its
-    list, the outcome of the server is called ``eu.*``.
+    When a server is down, its collections fail and the others answer. Where a pattern needs the list of a server that
+    is down, the outcome is called ``eu.*``.
 
-    The servers are of one kind, all single nodes or all distributed; `connect` finds out which by asking one, or is
-    told by ``dialect``. ``close`` closes what was opened here: addresses and folders.
+    The servers are of one kind, all single nodes or all distributed; `connect` detects which with one request, unless
+    its option ``dialect`` says. ``close`` closes what was opened here: addresses and folders.
+
+    Raises `ChromaSQLPlanningError` for a name or a source that cannot be one, and where there is no server at all.
     """
 
     def __init__(self, servers: Mapping[str, Any]) -> None:
         if not servers:
-            raise ChromaSQLPlanningError("give at least one server")
+            raise ChromaSQLPlanningError("ServersProvider needs at least one server", code="invalid-argument")
         for name in servers:
-            if not isinstance(name, str) or not _SERVER.fullmatch(name):
+            if not isinstance(name, str) or not is_server_name(name):
                 raise ChromaSQLPlanningError(
-                    f"{name!r} is no name of a server; use letters, digits, underscores and single hyphens, and no dot"
+                    f"{name!r} is not a valid name of a server; use letters, digits, underscores and single hyphens, "
+                    "and no dot",
+                    code="invalid-argument",
                 )
         opened = {name: open_source(source) for name, source in servers.items()}
         self._providers = {name: provider for name, (provider, _) in opened.items()}
@@ -61,7 +62,7 @@ class ServersProvider:
         if _share_credentials(servers.values()):
             warnings.warn(
                 "two chromadb AsyncHttpClients with different headers meet here; in one event loop chromadb sends the "
-                "headers of the first to both servers. Give their addresses, or HttpProviders, instead",
+                "headers of the first to both servers. Use their addresses, or HttpProviders, instead",
                 stacklevel=2,
             )
         self.max_concurrency = sum(
@@ -85,7 +86,7 @@ class ServersProvider:
         provider = self._providers.get(server)
         if provider is None or not collection:
             known = near_names(server, self._providers) or f"; the servers are {', '.join(self._providers)}"
-            raise LookupError(f"{name} names no server{known}")
+            raise LookupError(f"server {server} does not exist{known}")
         return _Renamed(name, awaitable_collection(await provider.get_collection(collection)))
 
     async def list_collection_names(self) -> Sequence[str]:
@@ -94,14 +95,16 @@ class ServersProvider:
 
         Raises `ChromaSQLExecutionError`, which names the server, where one of them cannot be listed.
         """
-        listings = [asyncio.ensure_future(_named(*each)) for each in self.listings().items()]
+        listings = [
+            asyncio.ensure_future(_list_or_name(server, listing)) for server, listing in self.listings().items()
+        ]
         try:
             return [name for names in await asyncio.gather(*listings) for name in names]
         finally:
             await cancel_all(listings)
 
     def listings(self) -> dict[str, Callable[[], Awaitable[list[str]]]]:
-        """Return by server a function that lists its collections, so that one which is down hides no other."""
+        """Return a function for each server that lists its collections: one that is down does not hide the others."""
         return {server: partial(_names, server, provider) for server, provider in self._providers.items()}
 
     @staticmethod
@@ -110,7 +113,7 @@ class ServersProvider:
         return name.partition(".")[0]
 
     def forget_collection(self, name: str) -> None:
-        """Drop a handle that is stale, where the provider of its server keeps them."""
+        """Drop a stale handle, where the provider of its server keeps handles."""
         server, _, collection = name.partition(".")
         forget = getattr(self._providers.get(server), "forget_collection", None)
         if forget is not None:
@@ -123,7 +126,7 @@ class ServersProvider:
 
 
 class _Renamed:
-    """A collection under the name that it has here."""
+    """A collection under its name with the server."""
 
     def __init__(self, name: str, collection: Any) -> None:
         self.name = name
@@ -137,12 +140,12 @@ async def _names(server: str, provider: Any) -> list[str]:
     return [f"{server}.{name}" for name in await provider.list_collection_names()]
 
 
-async def _named(server: str, listing: Callable[[], Awaitable[list[str]]]) -> list[str]:
-    """Await the list of a server and name it in the error."""
+async def _list_or_name(server: str, listing: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    """Await the list of a server; name the server in the error."""
     try:
         return await listing()
     except Exception as error:
-        raise ChromaSQLExecutionError(f"server {server}: {describe_exception(error)}") from error
+        raise ChromaSQLExecutionError(f"server {server}: {describe_exception(error)}", code="listing-failed") from error
 
 
 def _share_credentials(sources: Any) -> bool:
@@ -159,4 +162,4 @@ def _share_credentials(sources: Any) -> bool:
                     settings.chroma_client_auth_credentials,
                 )
             )
-    return any(each != sent[0] for each in sent)
+    return any(credentials != sent[0] for credentials in sent)

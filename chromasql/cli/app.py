@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chromasql import ast
-from chromasql.cli.arguments import parse_headers, parse_parameters, read_statement
+from chromasql.cli.arguments import parse_parameters, read_statement
+from chromasql.cli.connection import Connection, takes_connection
 from chromasql.cli.rendering import Format, guarded_output, print_table, render, shorten
-from chromasql.cli.source import TOKEN_VARIABLE, Source
 from chromasql.errors import ChromaSQLError
 from chromasql.parser import parse
 from chromasql.plan import QueryPlan
@@ -48,15 +48,6 @@ _Statement = Annotated[
 ]
 
 
-_Path = Annotated[
-    Path | None,
-    typer.Option("--path", metavar="DIR", exists=True, file_okay=False, help="Folder of an embedded Chroma database."),
-]
-
-
-_Url = Annotated[str | None, typer.Option("--url", metavar="URL", help="Address of a Chroma server.")]
-
-
 _Parameters = Annotated[
     list[str] | None,
     typer.Option(
@@ -69,27 +60,6 @@ _Parameters = Annotated[
 
 
 _Format = Annotated[Format, typer.Option("--format", "-f", case_sensitive=False, help="How the rows are written.")]
-
-
-_Token = Annotated[
-    str | None,
-    typer.Option("--token", help=f"Sent as X-Chroma-Token; ${TOKEN_VARIABLE} is, if there is none."),
-]
-
-
-_Headers = Annotated[
-    list[str] | None,
-    typer.Option("--header", metavar="'NAME: VALUE'", help="HTTP header to send. Repeatable."),
-]
-
-
-_Tenant = Annotated[str | None, typer.Option("--tenant", help="Tenant, if not Chroma's default.")]
-
-
-_Database = Annotated[str | None, typer.Option("--database", help="Database, if not Chroma's default.")]
-
-
-_Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Time for the whole statement.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -122,18 +92,13 @@ def chromasql(
 
 
 @app.command()
+@takes_connection
 def query(
+    connection: Connection,
     sql: _Statement,
     *,
-    path: _Path = None,
-    url: _Url = None,
     parameters: _Parameters = None,
     form: _Format = Format.TABLE,
-    token: _Token = None,
-    headers: _Headers = None,
-    tenant: _Tenant = None,
-    database: _Database = None,
-    timeout: _Timeout = None,
 ) -> None:
     """
     Run a statement and print its rows.
@@ -148,23 +113,12 @@ def query(
       chromasql query "SELECT id FROM docs WHERE year IN :years" \\
         --url http://localhost:8000 --param years='[2023, 2024]' --format csv
     """  # noqa: D301
-    source = Source(path, url, token, parse_headers(headers or ()), tenant, database, timeout)
-    _run(source, read_statement(sql), form, parse_parameters(parameters or ()))
+    _run(connection, read_statement(sql), form, parse_parameters(parameters or ()))
 
 
 @app.command()
-def explain(
-    sql: _Statement,
-    *,
-    path: _Path = None,
-    url: _Url = None,
-    parameters: _Parameters = None,
-    token: _Token = None,
-    headers: _Headers = None,
-    tenant: _Tenant = None,
-    database: _Database = None,
-    timeout: _Timeout = None,
-) -> None:
+@takes_connection
+def explain(connection: Connection, sql: _Statement, *, parameters: _Parameters = None) -> None:
     """
     Show how a SELECT would be run.
 
@@ -174,27 +128,17 @@ def explain(
     Example:
       chromasql explain "SELECT id FROM * WHERE lines > 100" --path chromasql-demo
     """  # noqa: D301
-    source = Source(path, url, token, parse_headers(headers or ()), tenant, database, timeout)
     values = parse_parameters(parameters or ())
-    with _errors_told():
+    with _report_errors():
         statement = parse(read_statement(sql))
     if not isinstance(statement, ast.Query):
         raise typer.BadParameter("only a SELECT can be explained")
-    _run(source, dataclasses.replace(statement, explain=statement.explain or "PLAN"), Format.TABLE, values)
+    _run(connection, dataclasses.replace(statement, explain=statement.explain or "PLAN"), Format.TABLE, values)
 
 
 @app.command()
-def collections(
-    *,
-    path: _Path = None,
-    url: _Url = None,
-    form: _Format = Format.TABLE,
-    token: _Token = None,
-    headers: _Headers = None,
-    tenant: _Tenant = None,
-    database: _Database = None,
-    timeout: _Timeout = None,
-) -> None:
+@takes_connection
+def collections(connection: Connection, *, form: _Format = Format.TABLE) -> None:
     """
     List the collections.
 
@@ -202,8 +146,7 @@ def collections(
     Example:
       chromasql collections --path chromasql-demo
     """  # noqa: D301
-    source = Source(path, url, token, parse_headers(headers or ()), tenant, database, timeout)
-    _run(source, "SHOW COLLECTIONS", form)
+    _run(connection, "SHOW COLLECTIONS", form)
 
 
 @app.command()
@@ -221,7 +164,7 @@ def demo(
     from chromasql.cli.demo.store import is_complete
     from chromasql.cli.demo.tour import run_tour
 
-    with _errors_told():
+    with _report_errors():
         if not is_complete(path):
             _build_demo(path)
         for number, (stop, result) in enumerate(run_tour(path), start=1):
@@ -249,19 +192,19 @@ def _build_demo(path: Path) -> None:
 
 
 def _print_stop(number: int, stop: Stop, result: ExecutionResult) -> None:
-    asked = [outcome.collection for outcome in result.outcomes if outcome.status != "skipped"]
+    searched = [outcome.collection for outcome in result.outcomes if outcome.status != "skipped"]
     print(f"\n{number}. {stop.title}\n")
     print(stop.sql, end="\n\n")
     if result.explanation is None:
-        names = ", ".join(asked) if len(asked) <= 4 else f"{', '.join(asked[:3])}, .."
-        print(f"{len(asked)} collections asked ({names}), {result.milliseconds:.0f} ms\n")
+        names = ", ".join(searched) if len(searched) <= 4 else f"{', '.join(searched[:3])}, .."
+        print(f"{len(searched)} collections searched ({names}), {result.milliseconds:.0f} ms\n")
     short = tuple([{name: shorten(value) for name, value in row.items()} for row in rows] for rows in result.results)
     _print_result(dataclasses.replace(result, results=short), Format.TABLE)
 
 
-def _run(source: Source, statement: str | ast.Statement, form: Format, parameters: Any = None) -> None:
-    """Run one statement, print what it gives and exit as it went."""
-    with _errors_told(), source.open() as database:
+def _run(connection: Connection, statement: str | ast.Statement, form: Format, parameters: Any = None) -> None:
+    """Run one statement, print its result and exit with the code of its outcome."""
+    with _report_errors(), connection.open() as database:
         result = database.execute(statement, parameters)
     with guarded_output():
         _print_result(result, form)
@@ -298,7 +241,7 @@ def _is_batch(result: ExecutionResult) -> bool:
 
 
 @contextmanager
-def _errors_told() -> Iterator[None]:
+def _report_errors() -> Iterator[None]:
     """Print an error of ours, with its caret, and exit."""
     try:
         yield

@@ -10,7 +10,7 @@ from chromasql.concurrency.threads import run_blocking
 __all__ = ["awaitable_collection"]
 
 
-class _Threaded:
+class _BlockingCollection:
     """The async face of a collection whose methods block."""
 
     def __init__(self, collection: Any) -> None:
@@ -29,10 +29,10 @@ class _Threaded:
         return await run_blocking(self._collection.count)
 
     async def search(self, **arguments: Any) -> Any:
-        return await run_blocking(self._collection.search, **_searches(self._collection, arguments))
+        return await run_blocking(self._collection.search, **_native_searches(self._collection, arguments))
 
 
-class _Searching:
+class _ChromaSearchCollection:
     """An async collection of chromadb, whose ``search`` takes plain payloads."""
 
     def __init__(self, collection: Any) -> None:
@@ -42,10 +42,10 @@ class _Searching:
         return getattr(self._collection, name)
 
     async def search(self, **arguments: Any) -> Any:
-        return await self._collection.search(**_searches(self._collection, arguments))
+        return await self._collection.search(**_native_searches(self._collection, arguments))
 
 
-def _searches(collection: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+def _native_searches(collection: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     """Turn payloads into chromadb's own objects, where the collection is chromadb's."""
     if not type(collection).__module__.startswith("chromadb."):
         return arguments
@@ -69,7 +69,7 @@ def _searches(collection: Any, arguments: dict[str, Any]) -> dict[str, Any]:
 def awaitable_collection(collection: Any) -> Any:
     """Return the collection itself if its methods are coroutines, or else an async face of it."""
     if not (callable(getattr(collection, "get", None)) and callable(getattr(collection, "query", None))):
-        raise TypeError(f"a {type(collection).__name__} is no collection: it has no get and query")
+        raise TypeError(f"{type(collection).__name__} is not a collection: it needs the methods get and query")
     if not inspect.iscoroutinefunction(collection.query):
-        return _Threaded(collection)
-    return _Searching(collection) if type(collection).__module__.startswith("chromadb.") else collection
+        return _BlockingCollection(collection)
+    return _ChromaSearchCollection(collection) if type(collection).__module__.startswith("chromadb.") else collection

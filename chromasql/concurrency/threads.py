@@ -1,4 +1,4 @@
-"""Threads for calls that block: a few, and a bounded number of others whose callers have given them up."""
+"""A small pool of threads for blocking calls, and a bounded number of others that their callers have abandoned."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ async def run_blocking(function: Callable[..., Any], *args: Any, **kwargs: Any) 
     return await value if inspect.isawaitable(value) else value
 
 
-# In seconds, for all threads together: an idle one ends at once, and one that hangs is not waited for.
+# Seconds, for all threads together: an idle thread ends at once, and one that hangs is not waited for.
 _SHUTDOWN_TIMEOUT = 0.5
 
 
 class BlockingPool:
     """
-    Runs blocking calls, ``at_once`` of them at a time.
+    Runs blocking calls, ``max_workers`` of them at a time.
 
     A call that has begun cannot be stopped. Where its caller is cancelled it is abandoned: it keeps its thread until
-    it returns and another thread takes over, so calls that hang hold up nobody else. While ``most_abandoned`` of them
+    it returns and another thread takes over, so calls that hang hold up nobody else. While ``max_abandoned`` of them
     have not returned, further calls are refused with `ChromaSQLExecutionError`; there are never more than
-    ``most_abandoned + 2 * at_once`` threads. They are daemons, as a call that hangs must not keep the process alive.
+    ``max_abandoned + 2 * max_workers`` threads. They are daemons, as a call that hangs must not keep the process alive.
     """
 
-    def __init__(self, at_once: int = 4, most_abandoned: int = 32) -> None:
-        self._at_once = at_once
-        self._most_abandoned = most_abandoned
+    def __init__(self, max_workers: int = 4, max_abandoned: int = 32) -> None:
+        self._max_workers = max_workers
+        self._max_abandoned = max_abandoned
         self._lock = threading.Lock()
         self._waiting: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
         self._threads: set[threading.Thread] = set()
@@ -60,7 +60,7 @@ class BlockingPool:
 
     @property
     def abandoned(self) -> int:
-        """The number of calls that were given up and have not returned."""
+        """The number of abandoned calls that have not returned."""
         return len(self._abandoned)
 
     async def run(self, function: Callable[[], Any]) -> Any:
@@ -88,13 +88,13 @@ class BlockingPool:
 
     def _abandon(self, future: Future[Any]) -> None:
         with self._lock:
-            # One that waits for a thread never begins, and one that is done has no thread to give up.
+            # A call that still waits for a thread is cancelled, and one that is done holds no thread.
             if not future.cancel() and future.running():
                 self._abandoned.add(future)
                 self._replenish()
 
     def _replenish(self) -> None:
-        if len(self._threads) - len(self._abandoned) < self._at_once:
+        if len(self._threads) - len(self._abandoned) < self._max_workers:
             thread = threading.Thread(target=self._work, name="chromasql", daemon=True)
             self._threads.add(thread)
             thread.start()
@@ -103,23 +103,23 @@ class BlockingPool:
         while (call := self._waiting.get()) is not None:
             function, future = call
             if future.set_running_or_notify_cancel():
-                self._answer(function, future)
+                self._run(function, future)
             with self._lock:
                 self._abandoned.discard(future)
-                if len(self._threads) - len(self._abandoned) > self._at_once:
+                if len(self._threads) - len(self._abandoned) > self._max_workers:
                     break
         with self._lock:
             self._threads.discard(threading.current_thread())
 
-    def _answer(self, function: Callable[[], Any], future: Future[Any]) -> None:
-        # The bound may have been reached while it waited for its turn.
+    def _run(self, function: Callable[[], Any], future: Future[Any]) -> None:
+        # The bound may have been reached while the call waited for a thread.
         if self._is_full():
             future.set_exception(self._refusal())
             return
         try:
             value = function()
         except StopIteration:
-            # No future can carry it: whoever waits would wait for ever.
+            # A future cannot carry it: whoever awaits it would wait forever.
             future.set_exception(RuntimeError("StopIteration was raised"))
         except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
             future.set_exception(error)
@@ -127,10 +127,11 @@ class BlockingPool:
             future.set_result(value)
 
     def _is_full(self) -> bool:
-        return len(self._abandoned) >= self._most_abandoned
+        return len(self._abandoned) >= self._max_abandoned
 
     def _refusal(self) -> ChromaSQLExecutionError:
         return ChromaSQLExecutionError(
-            f"{self._most_abandoned} blocking calls that were given up have not returned, so no other is made; "
-            "check what hangs, and prefer an http:// address or an async client, whose calls can be cancelled"
+            f"thread pool exhausted: {self._max_abandoned} cancelled calls are still blocked; "
+            "check what hangs, and prefer an http:// address or an async client, whose calls can be cancelled",
+            code="thread-pool-exhausted",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,10 +23,6 @@ from chromasql.result import Timings
 __all__ = ["Dispatcher"]
 
 T = TypeVar("T")
-
-
-_LISTING = 0.5
-"""The part of the time left that the lists of several servers may take."""
 
 
 class _CollectionTimeoutError(TimeoutError):
@@ -76,10 +72,9 @@ class Dispatcher:
         self._collection_timeout = collection_timeout
         self._keep_raw = keep_raw
         self._trace = trace
-        self._turns = CallLimits(concurrency).here() if turns is None else turns
+        self._turns = CallLimits(concurrency).for_running_loop() if turns is None else turns
         self._anew = False
         self.ledger = Ledger(min_success)
-        self._unlisted: frozenset[str] = frozenset()
         self._step = ""
         self._flying = 0
         self._flying_since = 0.0
@@ -87,10 +82,14 @@ class Dispatcher:
         self._embedded = 0.0
         self._embedding_calls = 0
 
-    def renewed(self) -> Dispatcher:
-        """Return one for the same statement from its start: the deadline stays, every handle is opened anew."""
+    def renewed(self, unlisted: frozenset[str] = frozenset()) -> Dispatcher:
+        """
+        Return one for the same statement from its start: the deadline stays, every handle is opened anew.
+
+        What happened to the servers in ``unlisted`` stays in the ledger, as they are not listed again.
+        """
         again = copy.copy(self)
-        again._anew, again.ledger = True, self.ledger.only(self._unlisted)  # noqa: SLF001 - it is one of us
+        again._anew, again.ledger = True, self.ledger.only(unlisted)  # noqa: SLF001 - it is one of us
         return again
 
     # Calls
@@ -182,7 +181,7 @@ class Dispatcher:
 
         try:
             return await call_with_retry(
-                partial(self._timed, handle, call), retries=self._retries, in_time=self._leaves, noted=noted
+                partial(self._timed, handle, call), retries=self._retries, in_time=self.has_time, noted=noted
             )
         except Exception as error:
             raise CallFailed(error) from error
@@ -193,11 +192,11 @@ class Dispatcher:
             self._flying_since = started
         self._flying += 1
         try:
-            await self._turns.take(handle.name)
+            await self._turns.acquire(handle.name)
             try:
                 return await call()
             finally:
-                self._turns.give_back(handle.name)
+                self._turns.release(handle.name)
         finally:
             ended = time.perf_counter()
             self._flying -= 1
@@ -303,35 +302,6 @@ class Dispatcher:
             self._mark_late([handle.name for handle in handles if handle.place not in found])
         return [(handle, found[handle.place]) for handle in handles if handle.place in found]
 
-    def require_lists(self, message: str) -> None:
-        """Raise where a server could not be listed."""
-        if self._unlisted:
-            raise self.ledger.failed(message) from self.ledger.first_cause()
-
-    async def list_servers(self, listings: Mapping[str, Callable[[], Awaitable[list[str]]]]) -> list[str]:
-        """
-        Return the names of the collections of several servers.
-
-        One that fails or is late is treated like a collection, under the name ``server.*``; where all do, the statement
-        ends.
-        """
-        handles = {f"{server}.*": CollectionHandle(f"{server}.*", place) for place, server in enumerate(listings)}
-        by_name = dict(zip(handles, listings.values(), strict=True))
-
-        async def names(handle: CollectionHandle) -> list[str]:
-            try:
-                return await call_with_retry(by_name[handle.name], retries=self._retries, in_time=self._leaves)
-            except Exception as error:
-                raise CallFailed(error) from error
-
-        listed = await self.each("list", list(handles.values()), names, share=_LISTING)
-        if not listed:
-            raise self.ledger.failed("the names of the collections cannot be listed") from self.ledger.first_cause()
-        for handle, _ in listed:
-            del self.ledger[handle.name]
-        self._unlisted = frozenset(handles) & frozenset(self.ledger)
-        return [name for _, found in listed for name in found]
-
     async def _limited(self, handle: CollectionHandle, work: Callable[[CollectionHandle], Awaitable[T]]) -> T:
         """Run ``work`` within what is left of the collection's own time."""
         allowed = self._collection_timeout
@@ -379,7 +349,8 @@ class Dispatcher:
     def _remaining(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - _now())
 
-    def _leaves(self, seconds: float) -> bool:
+    def has_time(self, seconds: float) -> bool:
+        """Tell whether so many seconds are left before the deadline."""
         remaining = self._remaining()
         return remaining is None or seconds < remaining
 

@@ -107,11 +107,11 @@ class Ledger:
         """Return the first exception of a collection."""
         return next((record.cause for record in self._records.values() if record.cause is not None), None)
 
-    def failed(self, message: str) -> ChromaSQLExecutionError:
+    def failed(self, message: str, *, code: str | None = None) -> ChromaSQLExecutionError:
         """Return the error that holds every failure so far."""
         late = [record for record in self._records.values() if record.status == "timed_out"]
         kind = ChromaSQLTimeoutError if late else ChromaSQLExecutionError
-        return kind(message, failures=self.failures(), outcomes=self.outcomes())
+        return kind(message, code=None if late else code, failures=self.failures(), outcomes=self.outcomes())
 
     def require_some(self) -> None:
         """Raise where no collection that was asked answered, or too few."""

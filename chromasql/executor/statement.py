@@ -145,8 +145,8 @@ class StatementRun:
 
         What comes is the page already, so it is moved to where the page begins.
         """
-        plan, fetch = self._plan, self._plan.fetch
-        parts = (*fetch.first, *fetch.score, *fetch.order, *fetch.last)
+        plan, fetch = self._plan, self._plan.materialization
+        parts = (*fetch.with_candidates, *fetch.for_scoring, *fetch.for_ordering, *fetch.for_page)
         make = partial(Row, handle.name, handle.place)
         answers = await self._dispatcher.each(
             "rank", [handle], lambda each: search_whole(self._ask(each), plan, self._vectors[each.name], parts, make)
@@ -207,7 +207,7 @@ class StatementRun:
         rows = candidates_of(ranking.leaves, merged)
         if ranking.is_plain:
             return rows
-        return rank_rows(ranking, await self._filled(rows, self._plan.fetch.score))
+        return rank_rows(ranking, await self._filled(rows, self._plan.materialization.for_scoring))
 
     # Unranked statements
 
@@ -235,7 +235,7 @@ class StatementRun:
     async def pages(self) -> AsyncIterator[list[dict[str, Any]]]:
         """Yield the projected rows of a scan, collection by collection, holding one page."""
         plan = self._plan
-        parts = tuple(dict.fromkeys((*plan.fetch.first, *plan.fetch.last)))
+        parts = tuple(dict.fromkeys((*plan.materialization.with_candidates, *plan.materialization.for_page)))
         skipped, left = plan.offset, plan.limit
         for handle in self._handles if plan.filter.requests else ():
             await self._dispatcher.alone(handle, self._dispatcher.open)
@@ -258,7 +258,9 @@ class StatementRun:
         make = partial(Row, handle.name, handle.place)
         best = plan.needed if plan.order and plan.keep is None else None
         found: list[Row] = []
-        async for rows in scan(self._ask(handle), plan.filter, make, plan.fetch.first, wanted, plan.page):
+        async for rows in scan(
+            self._ask(handle), plan.filter, make, plan.materialization.with_candidates, wanted, plan.page
+        ):
             found.extend(rows)
             self._dispatcher.gave(handle, len(rows))
             if best is not None and len(found) > 2 * best + _SORTED_AT_ONCE:
@@ -285,7 +287,9 @@ class StatementRun:
                 groups.add_count([handle.name for _ in plan.aggregation.keys], count)
             return groups
         make = partial(Row, handle.name, handle.place)
-        async for rows in scan(self._ask(handle), plan.filter, make, plan.fetch.first, page=plan.page):
+        async for rows in scan(
+            self._ask(handle), plan.filter, make, plan.materialization.with_candidates, page=plan.page
+        ):
             groups.add(rows)
             self._dispatcher.gave(handle, len(rows))
         return groups
@@ -299,7 +303,7 @@ class StatementRun:
             rows = [row for row in rows if row.score is not None and row.score <= plan.threshold]
         if self._paged:
             return rows
-        rows = await self._filled(rows, plan.fetch.order)
+        rows = await self._filled(rows, plan.materialization.for_ordering)
         if plan.aggregation is not None:
             groups = Groups(plan.aggregation)
             groups.add(rows)
@@ -315,21 +319,21 @@ class StatementRun:
     async def _shown(self, rows: list[Row]) -> list[Row]:
         """Cut the page and fetch what it shows; a row that is gone by now gives way to the next one."""
         plan = self._plan
-        first = await self._filled(rows[plan.offset : plan.needed], plan.fetch.last)
+        first = await self._filled(rows[plan.offset : plan.needed], plan.materialization.for_page)
         if plan.limit is None:
             return first
         page, reached = first, plan.offset + plan.limit
         while len(page) < plan.limit and reached < len(rows):
             missing = plan.limit - len(page)
-            page = [*page, *await self._filled(rows[reached : reached + missing], plan.fetch.last)]
+            page = [*page, *await self._filled(rows[reached : reached + missing], plan.materialization.for_page)]
             reached += missing
         return page
 
     async def _reranked(self, ranking: Ranking, rows: list[Row]) -> list[Row]:
         """Re-order the best candidates by the strategy of RERANK BY; the rest stays behind them."""
-        rerank, fetch = self._plan.rerank, self._plan.fetch
+        rerank, fetch = self._plan.rerank, self._plan.materialization
         assert rerank is not None
-        known = {*fetch.first, *fetch.score, *fetch.order}
+        known = {*fetch.with_candidates, *fetch.for_scoring, *fetch.for_ordering}
         head = await self._filled(rows[: rerank.candidates], [part for part in rerank.parts if part not in known])
         vector = self._query_vector(ranking)
         ordered = await self._dispatcher.off_loop(partial(rerank_rows, rerank, ranking, head, vector))
@@ -398,8 +402,8 @@ class StatementRun:
 
     def _share_before_fetch(self) -> float:
         """Return the part of the time left that a wave may take: not all of it where parts are fetched after it."""
-        fetch = self._plan.fetch
-        return _SHARE if fetch.score or fetch.order or fetch.last else 1.0
+        fetch = self._plan.materialization
+        return _SHARE if fetch.for_scoring or fetch.for_ordering or fetch.for_page else 1.0
 
     def _ask(self, handle: CollectionHandle) -> Ask:
         return partial(self._dispatcher.call, handle)

@@ -30,9 +30,9 @@ _TIES = "ties by id, then by collection"
 _CANDIDATES = {
     "whole": "Chroma's Search API ranks the whole statement in one payload",
     "leaves": "Chroma's Search API, one payload for each leaf; the lists are fused here",
-    "query": "the index, restricted by the filter",
-    "widen": "the index, over-fetching until enough rows pass the filter (nothing selective can be pushed down)",
-    "resolve": "the filter is selective, so the ids that satisfy it are looked up first; the index ranks those",
+    "filtered": "the index, restricted by the filter",
+    "expanding": "the index, over-fetching until enough rows pass the filter (nothing selective can be pushed down)",
+    "prefilter": "the filter is selective, so the ids that satisfy it are looked up first; the index ranks those",
 }
 
 
@@ -41,14 +41,16 @@ def build_tree(plan: QueryPlan) -> Operator:
     tree = _ranked(plan) if plan.rankings else _scanned(plan)
     if plan.threshold is not None:
         tree = Operator("Filter", f"score <= {plan.threshold:g}", (tree,), qualifier="threshold")
-    tree = _materialize(tree, plan.fetch.order, "for groups and order")
+    tree = _materialize(tree, plan.materialization.for_ordering, "for groups and order")
     tree = _grouped(plan, tree)
     if plan.rerank is None:
-        tree = _materialize(_limited(plan, _sorted(plan, tree)), plan.fetch.last, "for the page")
+        tree = _materialize(_limited(plan, _sorted(plan, tree)), plan.materialization.for_page, "for the page")
     else:
         # RERANK BY decides which rows are on the page; ORDER BY sorts those.
-        tree = _sorted(plan, _materialize(_limited(plan, _reranked(plan, tree)), plan.fetch.last, "for the page"))
-    reason = f"materialization: {plan.fetch.reason}"
+        tree = _sorted(
+            plan, _materialize(_limited(plan, _reranked(plan, tree)), plan.materialization.for_page, "for the page")
+        )
+    reason = f"materialization: {plan.materialization.reason}"
     return Operator("Project", ", ".join(map(explain_output, plan.outputs)), (tree,), (reason,))
 
 
@@ -123,8 +125,12 @@ def _expression(plan: QueryPlan, ranking: Ranking, inputs: tuple[Operator, ...])
     if ranking.is_plain:
         (tree,) = inputs
         return tree
-    if plan.fetch.score:
-        inputs = (Operator("Materialize", ", ".join(plan.fetch.score), inputs, qualifier="for the rank expression"),)
+    if plan.materialization.for_scoring:
+        inputs = (
+            Operator(
+                "Materialize", ", ".join(plan.materialization.for_scoring), inputs, qualifier="for the rank expression"
+            ),
+        )
     name: OperatorName = "Fuse" if isinstance(ranking.score, Fusion) else "RankExpression"
     return Operator(name, explain_score(ranking.score), inputs)
 
@@ -163,7 +169,7 @@ def _knn_search(plan: QueryPlan, summary: str, name: str) -> Operator:
     how = plan.search if plan.search != "no" else plan.candidates
     source = _CANDIDATES[how] if plan.filter.restricts or how in ("whole", "leaves") else "the index"
     candidates = (f"candidates: {source}", *space, *_fetched(plan))
-    if how != "resolve":
+    if how != "prefilter":
         facts = (*_pushed_down(plan.filter), *candidates)
         return _filtered(plan.filter, Operator("KnnSearch", summary, facts=facts, qualifier=name))
     ids = Operator("Scan", "ids of every matching record, in pages", facts=tuple(_pushed_down(plan.filter)))
@@ -191,5 +197,5 @@ def _pushed_down(found: Filter) -> Iterator[str]:
 
 
 def _fetched(plan: QueryPlan) -> Iterator[str]:
-    if plan.fetch.first:
-        yield f"fetched with the rows: {', '.join(plan.fetch.first)}"
+    if plan.materialization.with_candidates:
+        yield f"fetched with the rows: {', '.join(plan.materialization.with_candidates)}"

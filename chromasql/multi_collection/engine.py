@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import dataclasses
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar, assert_never
 
 from chromasql import ast
-from chromasql.analysis import bind_parameters, share_parameters
+from chromasql.analysis import share_parameters
 from chromasql.concurrency.limits import CallLimits
 from chromasql.concurrency.tasks import cancel_all
 from chromasql.dispatch.call import HandleChanged
@@ -28,205 +27,222 @@ from chromasql.errors import (
 from chromasql.executor import run_plan, stream_plan
 from chromasql.executor.catalog import describe_collection, show_collections
 from chromasql.explain import analyzed, explained
-from chromasql.multi_collection.resolver import Resolver
+from chromasql.multi_collection.listing import Lister
+from chromasql.multi_collection.options import EngineOptions, check_limit, check_scope
+from chromasql.multi_collection.plan_cache import PlanCache
+from chromasql.multi_collection.provider import Provider
+from chromasql.multi_collection.resolver import Resolver, Route
 from chromasql.parser import parse, parse_script
 from chromasql.plan import DescribePlan, QueryPlan, ShowPlan, StatementPlan
 from chromasql.plan.dialect import LOCAL, Dialect, dialect_named
-from chromasql.planner import Settings, bind_collections, bind_visible_records, plan_bound, with_vector
-from chromasql.planner.scope import OPEN, Scope
-from chromasql.protocols import AsyncCollectionProvider, CollectionRouter, EmbedFunction, RouteFunction
+from chromasql.planner import Settings, bind_collections, bind_visible_records
+from chromasql.planner.scope import Scope
+from chromasql.protocols import AsyncCollectionProvider
 from chromasql.result import ExecutionResult
 from chromasql.retrieval.dialect_detection import first_dialect, known_dialect, remember_dialect
 from chromasql.retrieval.embedding import VectorCache
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "OptionalParameters"]
 
-Parameters = Mapping[str, Any] | Sequence[Any] | None
+OptionalParameters: TypeAlias = Mapping[str, Any] | Sequence[Any] | None
+"""The parameters of a statement: a mapping for ``:name``, a sequence for ``?`` and ``$1``, None for no parameters."""
 
 
-CataloguePlan = TypeVar("CataloguePlan", ShowPlan, DescribePlan)
+CatalogPlan = TypeVar("CatalogPlan", ShowPlan, DescribePlan)
 
 
 DEFAULT_CONCURRENCY = 8
-"""How many collections are asked at once where neither the caller nor the provider says."""
+"""How many calls may be under way at once where neither the caller nor the provider says."""
 
 
-_BESIDE_EMBEDDING = tuple(each.name for each in dataclasses.fields(ast.Query) if each.name != "embedding")
+_MAX_PROBES = 3
+"""How many collections are asked at once which dialect they have."""
 
 
-# How many plans an engine keeps of statements without parameters, or whose vector is the only one.
-_KEPT_PLANS = 256
+_PROBE_SHARE = 0.25
+"""The share of the time of a statement that detecting the dialect may take."""
 
 
-# How many collections are asked for the dialect at once, and the part of the time that this may take.
-_PROBED = 3
+class _Shared:
+    """What the engines of one provider share, whatever their scopes: the limits of calls, and vectors of texts."""
+
+    def __init__(self, provider: AsyncCollectionProvider, options: EngineOptions) -> None:
+        self.provider = Provider.of(provider)
+        self.concurrency = options.max_concurrency or self.provider.max_concurrency or DEFAULT_CONCURRENCY
+        check_limit("max_concurrency", self.concurrency)
+        self.limits = CallLimits(
+            self.concurrency, options.max_per_collection, self.provider.server_of or (lambda _: "")
+        )
+        self.vectors = VectorCache()
 
 
-_PROBING = 0.25
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A statement that can run: its plan, set on its collections, and what makes its calls."""
+
+    plan: StatementPlan
+    route: Route
+    dispatcher: Dispatcher
 
 
 class Engine:
-    """What stays the same between statements: where collections come from, who routes and who embeds."""
+    """
+    What stays the same between statements: where collections come from, who routes and who embeds.
+
+    Raises `ChromaSQLPlanningError` for a provider that lacks a method.
+    """
 
     def __init__(
         self,
         provider: AsyncCollectionProvider,
+        options: EngineOptions | None = None,
         *,
-        router: CollectionRouter | RouteFunction | None = None,
-        embed_fn: EmbedFunction | None = None,
-        settings: Settings | None = None,
-        max_concurrency: int | None = None,
-        dialect: str | None = None,
-        scope: Scope | None = None,
-        max_per_collection: int | None = None,
-        keep_raw: bool = False,
+        shared: _Shared | None = None,
     ) -> None:
-        if max_concurrency is None:
-            max_concurrency = getattr(provider, "max_concurrency", None) or DEFAULT_CONCURRENCY
-        for name, limit in (("max_concurrency", max_concurrency), ("max_per_collection", max_per_collection)):
-            if limit is not None and (type(limit) is not int or limit < 1):
-                raise ChromaSQLPlanningError(f"{name} takes a whole number of at least 1, not {limit!r}")
-        route = getattr(router, "route", router)
-        if route is not None and not callable(route):
-            raise ChromaSQLPlanningError(
-                f"a {type(router).__name__} is no router; give a function of the query, or an object with route(query)"
-            )
-        if not (hasattr(provider, "get_collection") and hasattr(provider, "list_collection_names")):
-            raise ChromaSQLPlanningError(
-                f"a {type(provider).__name__} is no provider of collections: it has no get_collection and "
-                "list_collection_names; wrap a chromadb client in SimpleAsyncClientAdapter"
-            )
-        self._provider = provider
-        self._embed_fn = embed_fn
-        self._settings = settings or Settings()
-        self._scope = _checked_scope(OPEN if scope is None else scope)
-        self._resolver = Resolver(provider, route, self._scope, retries=self._settings.retries)
-        self._concurrency = max_concurrency
-        self._limits = CallLimits(max_concurrency, max_per_collection, getattr(provider, "server_of", lambda _: ""))
-        self._keep_raw = keep_raw
-        self._cache = VectorCache()
-        self._plans: OrderedDict[tuple[int, Settings, bool], tuple[ast.Statement, StatementPlan]] = OrderedDict()
-        self._dialect = None if dialect is None else dialect_named(dialect)
+        self._options = options or EngineOptions()
+        self._shared = shared or _Shared(provider, self._options)
+        scope = self._options.scope
+        self._provider = self._shared.provider
+        self._plans = PlanCache(scope)
+        lister = Lister(self._provider, scope, retries=self._options.settings.retries)
+        self._resolver = Resolver(lister, self._options.route, scope)
+        self._dialect = None if self._options.dialect is None else dialect_named(self._options.dialect)
 
     def scoped(self, scope: Scope) -> Engine:
-        """Return an engine for the same collections within a scope; one that this engine has holds as well."""
-        # A scope that was looked up and not found must not open everything.
-        joined = _checked_scope(scope).inside(self._scope)
-        again = copy.copy(self)
-        again._scope, again._resolver = joined, self._resolver.within(joined)  # noqa: SLF001 - it is one of us
-        again._plans, again._keep_raw = OrderedDict(), False  # noqa: SLF001
-        return again
+        """Return an engine for the same collections within a scope; the scope of this engine applies as well."""
+        joined = check_scope(scope).intersect(self._options.scope)
+        options = dataclasses.replace(self._options, scope=joined, keep_raw=False)
+        return Engine(self._provider.source, options, shared=self._shared)
 
     async def execute(
         self,
         statement: str | ast.Statement,
-        params: Parameters = None,
+        params: OptionalParameters = None,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the engine keeps it, and returns what was in time
         explain_rows: bool = False,
     ) -> ExecutionResult:
         """
-        Run one statement; ``timeout`` in seconds stands in for that of the settings.
+        Run one statement; ``timeout``, in seconds, replaces that of the settings.
 
-        With ``explain_rows`` the rows of a ranked statement show how they came to their score.
+        With ``explain_rows`` the rows of a ranked statement show how they came to their score. Raises
+        `ChromaSQLParseError`, `ChromaSQLPlanningError` or `ChromaSQLExecutionError`, with the text of the statement.
         """
         parsed = _parsed(statement)
         with Trace.of(parsed) as trace, _located(parsed):
-            placed, dispatcher = await self._ready(parsed, params, timeout, trace)
-            result = await self._executed(placed, dispatcher, explain_rows=explain_rows)
+            ready = await self._prepare(parsed, params, timeout, trace)
+            result = await self._run_current(ready, explain_rows=explain_rows)
             trace.returned(result)
             return result
 
-    async def _executed(self, placed: StatementPlan, dispatcher: Dispatcher, *, explain_rows: bool) -> ExecutionResult:
-        """Run a placed plan, and again where a collection turns out to be another than it was known to be."""
+    async def _prepare(
+        self, parsed: ast.Statement, params: OptionalParameters, seconds: float | None, trace: Trace
+    ) -> _Ready:
+        """Bind and plan a statement, find its collections and set the plan on them."""
+        settings = self._settings(seconds)
+        bound, plan = self._plans.bind_and_plan(parsed, params, settings)
+        dispatcher = self._dispatcher(bound, _effective(settings, plan), trace)
+        route = await self._resolver.resolve(bound, dispatcher)
+        return _Ready(await self._bound(plan, route, dispatcher), route, dispatcher)
+
+    def _settings(self, seconds: float | None) -> Settings:
+        """Return the settings of a statement with a timeout of its own, or None, within what the scope allows."""
+        settings = self._options.settings
+        timeout = settings.timeout if seconds is None else seconds
+        longest = self._options.scope.limit("max_timeout")
+        if longest is not None:
+            timeout = min(timeout or longest, longest)
+        return settings if timeout == settings.timeout else dataclasses.replace(settings, timeout=timeout)
+
+    def _dispatcher(self, statement: ast.Statement, effective: Settings, trace: Trace) -> Dispatcher:
+        return Dispatcher(
+            self._provider.get_collection,
+            kept=self._provider.kept_collection,
+            forget=self._provider.forget_collection,
+            missing=self._resolver.missing(statement),
+            concurrency=self._shared.concurrency,
+            timeout=effective.timeout,
+            on_error=effective.on_error,
+            retries=effective.retries,
+            collection_timeout=effective.collection_timeout,
+            min_success=effective.min_success,
+            keep_raw=self._options.keep_raw,
+            trace=trace,
+            turns=self._shared.limits.for_running_loop(),
+        )
+
+    async def _run_current(self, ready: _Ready, *, explain_rows: bool) -> ExecutionResult:
+        """Run a statement, and once more with reopened collections where one is not what it was known to be."""
         try:
-            return await self._run(placed, dispatcher, explain_rows=explain_rows)
+            return await self._run(ready, explain_rows=explain_rows)
         except ChromaSQLRoutingError:
             raise
         except (HandleChanged, ChromaSQLPlanningError):
-            # What was known of a collection was out of date, or may have been where it was refused for that.
-            dispatcher = dispatcher.renewed()
+            # Cached facts about a collection were stale, or may be the reason for the planning error: reopen everything
+            # and run once more.
+            again = dataclasses.replace(ready, dispatcher=ready.dispatcher.renewed(ready.route.listing.unlisted))
         try:
-            return await self._run(placed, dispatcher, explain_rows=explain_rows)
+            return await self._run(again, explain_rows=explain_rows)
         except HandleChanged as changed:
-            raise ChromaSQLExecutionError(f"{changed} while it was asked; ask again") from changed
+            raise _changed(changed) from changed
 
-    async def _ready(
-        self, parsed: ast.Statement, params: Parameters, seconds: float | None, trace: Trace
-    ) -> tuple[StatementPlan, Dispatcher]:
-        """Bind, plan, route and place a statement."""
-        settings = self._settings if seconds is None else dataclasses.replace(self._settings, timeout=seconds)
-        most = self._scope.most("max_timeout")
-        if most is not None:
-            settings = dataclasses.replace(settings, timeout=min(settings.timeout or most, most))
-        bound, plan = self._planned(parsed, params, settings)
-        dispatcher = self._dispatcher(plan, bound, settings, trace)
-        return await self._placed(bound, plan, dispatcher), dispatcher
-
-    def _planned(
-        self, parsed: ast.Statement, params: Parameters, settings: Settings
-    ) -> tuple[ast.Statement, StatementPlan]:
-        """
-        Return a statement with its parameters bound, and its plan.
-
-        One without parameters, or whose vector is its only one, is planned once.
-        """
-        bound, vector = parsed, None
-        if params:
-            bound = bind_parameters(parsed, params)
-            vector = _only_vector(parsed, bound)
-            if vector is None:
-                return bound, plan_bound(bound, settings=settings, scope=self._scope)
-        # By identity: the parser gives the same tree for the same text, and the tree that is kept keeps its id.
-        key = id(parsed), settings, vector is not None
-        known = self._plans.get(key)
-        if known is not None:
-            self._plans.move_to_end(key)
-            plan = known[1]
-            return bound, plan if vector is None or not isinstance(plan, QueryPlan) else with_vector(plan, vector)
-        if vector is None:
-            bind_parameters(parsed, params)
-        known = parsed, plan_bound(bound, settings=settings, scope=self._scope)
-        # What a strategy reads of the rows is in the plan, and another one may be registered under its name.
-        if not (isinstance(known[1], QueryPlan) and known[1].rerank is not None):
-            self._plans[key] = known
-            if len(self._plans) > _KEPT_PLANS:
-                self._plans.popitem(last=False)
-        return bound, known[1]
+    async def _run(self, ready: _Ready, *, explain_rows: bool) -> ExecutionResult:
+        dispatcher = ready.dispatcher
+        match ready.plan:
+            case QueryPlan(explain="plan") as plan:
+                return dataclasses.replace(explained(plan), outcomes=dispatcher.ledger.outcomes())
+            case QueryPlan() as plan:
+                result = await run_plan(
+                    plan, dispatcher, self._options.embed_fn, cache=self._shared.vectors, explain_rows=explain_rows
+                )
+                return analyzed(result) if plan.explain == "analyze" else result
+            case ShowPlan() as plan:
+                return await show_collections(plan, ready.route.names, dispatcher)
+            case DescribePlan() as plan:
+                return await describe_collection(plan, dispatcher)
+            case _:
+                assert_never(ready.plan)
 
     async def stream(
         self,
         statement: str | ast.Statement,
-        params: Parameters = None,
+        params: OptionalParameters = None,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - as for one statement
     ) -> AsyncGenerator[list[dict[str, Any]], None]:
-        """Run a SELECT and yield its rows in pages; see `chromasql.executor.stream_plan`."""
+        """
+        Run a SELECT and yield its rows in pages; see `chromasql.executor.stream_plan`.
+
+        Raises what `execute` raises, and `ChromaSQLPlanningError` for any other statement.
+        """
         parsed = _parsed(statement)
-        # Between two pages the caller's code runs, below which nothing of its own may hang.
+        # The caller's code runs between pages; its spans must not become children of ours.
         with Trace.of(parsed, current=False) as trace, _located(parsed):
-            placed, dispatcher = await self._ready(parsed, params, timeout, trace)
-            if not isinstance(placed, QueryPlan) or placed.explain is not None:
-                raise ChromaSQLPlanningError("stream takes a SELECT; execute the statement instead")
-            dispatcher.require_lists("a server cannot be listed, so there is no stream")
+            ready = await self._prepare(parsed, params, timeout, trace)
+            plan, dispatcher = ready.plan, ready.dispatcher
+            if not isinstance(plan, QueryPlan) or plan.explain is not None:
+                raise ChromaSQLPlanningError(
+                    "stream takes a SELECT; execute the statement instead", code="not-a-select"
+                )
+            ready.route.listing.require_complete("a server cannot be listed, so there is no stream", dispatcher)
             try:
-                async for rows in stream_plan(placed, dispatcher, self._embed_fn, cache=self._cache):
+                async for rows in stream_plan(plan, dispatcher, self._options.embed_fn, cache=self._shared.vectors):
                     yield rows
             except HandleChanged as changed:
-                raise ChromaSQLExecutionError(f"{changed} while it was asked; ask again") from changed
+                raise _changed(changed) from changed
 
     async def execute_many(
         self,
         script: str,
-        params: Parameters = None,
+        params: OptionalParameters = None,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - as for one statement
     ) -> list[ExecutionResult]:
         """
         Run the statements of a script at once and return their results in order.
 
-        Named parameters are shared: each statement takes those that it names, and one that none names is an error.
-        Positional ones are of one statement. The first error ends the others.
+        Each statement takes the named parameters that it uses, and one that no statement uses is an error. Positional
+        parameters belong to a script of one statement. The first error cancels the other statements and is raised.
         """
         statements = parse_script(script)
         shares = share_parameters(statements, params)
@@ -239,83 +255,59 @@ class Engine:
         finally:
             await cancel_all(work)
 
-    async def _run(self, plan: StatementPlan, dispatcher: Dispatcher, *, explain_rows: bool) -> ExecutionResult:
+    async def _bound(self, plan: StatementPlan, route: Route, dispatcher: Dispatcher) -> StatementPlan:
+        """Set a plan on its collections, for the kind of Chroma that holds them."""
         match plan:
-            case QueryPlan(explain="plan"):
-                return dataclasses.replace(explained(plan), outcomes=dispatcher.ledger.outcomes())
             case QueryPlan():
-                result = await run_plan(plan, dispatcher, self._embed_fn, cache=self._cache, explain_rows=explain_rows)
-                return analyzed(result) if plan.explain == "analyze" else result
+                local = bind_collections(plan, route.names, route.chosen_by, dialect=self._dialect or LOCAL)
+                self._options.scope.check_cost(local)
+                if self._dialect is not None:
+                    return local
+                dialect = await self._detected(local.collections or (), dispatcher)
+                if dialect is LOCAL:
+                    return local
+                return bind_collections(plan, route.names, route.chosen_by, dialect=dialect)
             case ShowPlan():
-                names = await self._resolver.listed(dispatcher)
-                return await show_collections(await self._seen(plan, names, dispatcher), names, dispatcher)
+                return await self._with_visible_records(plan, route.names, dispatcher)
             case DescribePlan():
-                return await describe_collection(await self._seen(plan, [plan.collection], dispatcher), dispatcher)
+                return await self._with_visible_records(plan, route.names, dispatcher)
+            case _:
+                assert_never(plan)
 
-    async def _placed(self, statement: ast.Statement, plan: StatementPlan, dispatcher: Dispatcher) -> StatementPlan:
-        if not isinstance(statement, ast.Query) or not isinstance(plan, QueryPlan):
-            if isinstance(statement, ast.Describe):
-                await self._resolver.require_inside(statement, dispatcher)
-            return plan
-        names, route = await dispatcher.off_loop(partial(self._resolver.collections_of, statement, dispatcher))
-        placed = bind_collections(plan, names, route, dialect=self._dialect or LOCAL)
-        self._scope.check_cost(placed)
-        if self._dialect is None:
-            dialect = await self._detected(placed.collections or (), dispatcher)
-            if dialect is not LOCAL:
-                return bind_collections(plan, names, route, dialect=dialect)
-        return placed
-
-    async def _seen(self, plan: CataloguePlan, names: Sequence[str], dispatcher: Dispatcher) -> CataloguePlan:
-        """Return the plan of a SHOW or DESCRIBE for what its scope lets it see in the kind of Chroma that is asked."""
+    async def _with_visible_records(
+        self, plan: CatalogPlan, names: Sequence[str], dispatcher: Dispatcher
+    ) -> CatalogPlan:
+        """Return the plan of a SHOW or DESCRIBE for the records that its scope shows, in the dialect of its Chroma."""
         if plan.view is None:
             return plan
         dialect = self._dialect or await self._detected(names, dispatcher)
         return dataclasses.replace(plan, view=bind_visible_records(plan.view, dialect))
 
     async def _detected(self, names: Sequence[str], dispatcher: Dispatcher) -> Dialect:
-        """Return the dialect of the provider's Chroma; the first time, whichever of a few collections answers tells."""
-        known = known_dialect(self._provider)
+        """Return the dialect of the provider's Chroma, detected once by the first of a few collections to answer."""
+        source = self._provider.source
+        known = known_dialect(source)
         if known is not None or not names:
             return known or LOCAL
+        probed = names[: min(_MAX_PROBES, self._shared.concurrency)]
         try:
-            found = await dispatcher.off_loop(
-                partial(first_dialect, self._provider, names[: min(_PROBED, self._concurrency)]), share=_PROBING
-            )
+            found = await dispatcher.off_loop(partial(first_dialect, source, probed), share=_PROBE_SHARE)
         except ChromaSQLTimeoutError:
             found = None
         if found is not None:
-            remember_dialect(self._provider, found)
+            remember_dialect(source, found)
         return found or LOCAL
 
-    def _dispatcher(
-        self, plan: StatementPlan, statement: ast.Statement, settings: Settings, trace: Trace
-    ) -> Dispatcher:
-        return Dispatcher(
-            self._provider.get_collection,
-            kept=getattr(self._provider, "kept_collection", None),
-            forget=getattr(self._provider, "forget_collection", None),
-            missing=self._resolver.missing(statement),
-            concurrency=self._concurrency,
-            timeout=plan.timeout if isinstance(plan, QueryPlan) else settings.timeout,
-            on_error=plan.on_error if isinstance(plan, QueryPlan) else settings.on_error,
-            retries=settings.retries,
-            collection_timeout=settings.collection_timeout,
-            min_success=settings.min_success,
-            keep_raw=self._keep_raw,
-            trace=trace,
-            turns=self._limits.here(),
-        )
+
+def _effective(settings: Settings, plan: StatementPlan) -> Settings:
+    """Return the settings that apply: those of the statement, which are in its plan, before those of the caller."""
+    if not isinstance(plan, QueryPlan) or (plan.timeout, plan.on_error) == (settings.timeout, settings.on_error):
+        return settings
+    return dataclasses.replace(settings, timeout=plan.timeout, on_error=plan.on_error)
 
 
-def _only_vector(parsed: ast.Statement, bound: ast.Statement) -> tuple[float, ...] | None:
-    """Return the vector of USING EMBEDDING where it is all that parameters gave; what they did not change is shared."""
-    match bound:
-        case ast.Query(embedding=ast.EmbeddingVector(ast.DenseVector(values))):
-            shared = all(getattr(bound, name) is getattr(parsed, name) for name in _BESIDE_EMBEDDING)
-            return values if shared else None
-        case _:
-            return None
+def _changed(changed: HandleChanged) -> ChromaSQLExecutionError:
+    return ChromaSQLExecutionError(f"{changed} during the query; retry", code="collection-changed")
 
 
 def _parsed(statement: str | ast.Statement) -> ast.Statement:
@@ -323,14 +315,15 @@ def _parsed(statement: str | ast.Statement) -> ast.Statement:
         return parse(statement)
     if not isinstance(statement, ast.Statement):
         raise ChromaSQLPlanningError(
-            f"a statement is text, or the tree that parse returns, not a {type(statement).__name__}"
+            f"a statement is text, or the tree that parse returns, not {type(statement).__name__}",
+            code="invalid-argument",
         )
     return statement
 
 
 @contextmanager
 def _located(statement: ast.Statement) -> Iterator[None]:
-    """Give an error of a statement its text, and one that only the collections brought to light a place in it."""
+    """Give an error the text of its statement, and a place in it where only the collections revealed the error."""
     try:
         yield
     except ChromaSQLError as error:
@@ -339,12 +332,3 @@ def _located(statement: ast.Statement) -> Iterator[None]:
             if error.span is None and isinstance(error, ChromaSQLPlanningError) and isinstance(statement, ast.Query):
                 error.span = (statement.rank or statement.embedding or statement.projection).span
         raise
-
-
-def _checked_scope(scope: Scope) -> Scope:
-    """Return the scope, having made sure that its predicate can be planned."""
-    if not isinstance(scope, Scope):
-        raise ChromaSQLPlanningError(f"scope takes a Scope, not a {type(scope).__name__}")
-    if scope is not OPEN:
-        plan_bound(ast.ShowCollections(), scope=scope)
-    return scope

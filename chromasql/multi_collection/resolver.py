@@ -1,196 +1,156 @@
-"""Which collections a statement asks: those that FROM names or the router chooses, inside the scope."""
+"""Which collections a statement uses: those that FROM names or the router chooses, inside the scope."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, assert_never
 
 from chromasql import ast
 from chromasql.dispatch.dispatcher import Dispatcher
-from chromasql.dispatch.retry import call_with_retry
-from chromasql.errors import (
-    ChromaSQLError,
-    ChromaSQLExecutionError,
-    ChromaSQLPlanningError,
-    ChromaSQLRoutingError,
-    Failure,
-    describe_exception,
-    near_names,
-)
+from chromasql.errors import ChromaSQLError, ChromaSQLRoutingError, describe_exception, near_names
+from chromasql.multi_collection.listing import NO_LISTING, InvalidNamesError, Lister, Listing, checked_names
 from chromasql.operators.patterns import compile_wildcard
 from chromasql.planner.scope import Scope
-from chromasql.protocols import AsyncCollectionProvider, RouteFunction
+from chromasql.protocols import RouteFunction
 
-__all__ = ["Resolver"]
+__all__ = ["Resolver", "Route"]
 
-_MOST_NAMES = 5
+_MAX_NAMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The collections of a statement, who chose them, and the listing that was needed to find them."""
+
+    names: tuple[str, ...]
+    chosen_by: str
+    listing: Listing = NO_LISTING
 
 
 class Resolver:
     """
-    Finds the collections of statements.
+    Finds the collections of statements, before any of them is called.
 
-    ``provider`` lists them, ``route`` chooses among them where it is not None, and ``scope`` is asked before a name is
-    used or told: what is outside of it is treated like what does not exist.
+    ``lister`` lists them, ``route`` chooses among them unless it is None, and a name has to be inside ``scope`` before
+    it is used or mentioned: one outside is treated like one that does not exist.
     """
 
-    def __init__(
-        self, provider: AsyncCollectionProvider, route: RouteFunction | None, scope: Scope, *, retries: int
-    ) -> None:
-        self._provider = provider
+    def __init__(self, lister: Lister, route: RouteFunction | None, scope: Scope) -> None:
+        self._lister = lister
         self._route = route
         self._scope = scope
-        self._retries = retries
 
-    def within(self, scope: Scope) -> Resolver:
-        """Return one for another scope."""
-        return Resolver(self._provider, self._route, scope, retries=self._retries)
+    async def resolve(self, statement: ast.Statement, dispatcher: Dispatcher) -> Route:
+        """
+        Return the collections of a bound statement, within the deadline of the dispatcher.
 
-    async def collections_of(self, query: ast.Query, dispatcher: Dispatcher) -> tuple[list[str], str]:
-        """Return the collections of a statement, and who chose them."""
-        if self._route is None:
-            return await self._from_sources(query, dispatcher), "FROM"
-        narrowed = self._scope.narrowed(query)
-        assert isinstance(narrowed, ast.Query)
-        routed = await self._routed(self._route, narrowed)
-        if routed is not None:
-            return routed, "the router"
-        return sorted(await self.listed(dispatcher)), "the router, which asks all"
-
-    async def listed(self, dispatcher: Dispatcher, patterns: Sequence[str] = ("*",)) -> list[str]:
-        """Return the names that patterns may match; of several servers, those that can be listed."""
-        listings = getattr(self._provider, "listings", None)
-        if listings is None:
-            return await dispatcher.off_loop(self._names)
-        asked = {
-            server: names
-            for server, names in listings().items()
-            if _may_match(patterns, server) and self._scope.reaches(server)
-        }
-        return [name for name in await dispatcher.list_servers(asked) if self._scope.holds(name)]
-
-    async def require_inside(self, describe: ast.Describe, dispatcher: Dispatcher) -> None:
-        """Refuse a DESCRIBE of a collection outside the scope, as if there were none of that name."""
-        if not self._scope.holds(str(describe.collection.name)):
-            known = await dispatcher.off_loop(self.known)
-            raise _no_match(describe.collection, known, describe.source_text)
+        Raises `ChromaSQLRoutingError` where there are none or the router fails, and `ChromaSQLExecutionError` where a
+        list is needed that cannot be had.
+        """
+        match statement:
+            case ast.Query():
+                if self._route is None:
+                    return await self._from_sources(statement, dispatcher)
+                return await self._from_router(self._route, statement, dispatcher)
+            case ast.ShowCollections():
+                listing = await self._lister.list_names(dispatcher)
+                return Route(listing.names, "SHOW", listing)
+            case ast.Describe(source):
+                if not self._scope.allows_collection(str(source.name)):
+                    known = await dispatcher.off_loop(self._lister.known)
+                    raise _unknown_collection(source, known, statement.source_text)
+                return Route((str(source.name),), "DESCRIBE")
+            case _:
+                assert_never(statement)
 
     def missing(self, statement: ast.Statement) -> Callable[[str], Awaitable[Exception | None]]:
         """
-        Return what makes the error for a collection of a statement that does not exist.
+        Return a function that makes the error for a collection of a statement that does not exist.
 
-        A name after FROM ends the statement. One that a pattern stood for is gone since, and one that a router chose is
-        the router's affair: those fail like any collection, and where there may be collections outside the scope,
-        without the words of the provider, which knows them.
+        A name written after FROM or DESCRIBE makes an error that ends the statement. A name from a pattern or from the
+        router is a failure of that one collection, for which the function returns None; where the scope hides
+        collections it returns an error in our own words, since those of the provider may mention hidden names.
         """
 
         async def error(name: str) -> Exception | None:
-            match statement:
-                case ast.Query(sources=sources) if self._route is None:
-                    source = next((each for each in sources if each.name == name), None)
-                case ast.Describe(source):
-                    pass
-                case _:
-                    source = None
+            source = self._written_source(statement, name)
             if source is not None:
-                return _no_match(source, await self.known(), statement.source_text)
-            return LookupError(f"there is no collection {name}") if self._scope.limits_collections else None
+                return _unknown_collection(source, await self._lister.known(), statement.source_text)
+            return LookupError(f"collection {name} does not exist") if self._scope.limits_collections else None
 
         return error
 
-    async def known(self) -> list[str]:
-        """Return the names that an error may mention: those that can be had."""
-        listings = getattr(self._provider, "listings", None)
-        if listings is None:
-            try:
-                return await self._names()
-            except ChromaSQLExecutionError:
-                return []
-        asked = [names() for server, names in listings().items() if self._scope.reaches(server)]
-        found = await asyncio.gather(*asked, return_exceptions=True)
-        return [name for names in found if isinstance(names, list) for name in names if self._scope.holds(name)]
+    def _written_source(self, statement: ast.Statement, name: str) -> ast.Source | None:
+        match statement:
+            case ast.Query(sources=sources) if self._route is None:
+                return next((source for source in sources if source.name == name), None)
+            case ast.Describe(source):
+                return source
+            case _:
+                return None
 
-    async def _names(self) -> list[str]:
-        try:
-            names = _checked_names(await call_with_retry(self._provider.list_collection_names, retries=self._retries))
-            return [name for name in names if self._scope.holds(name)]
-        except ChromaSQLPlanningError:
-            raise
-        except Exception as error:
-            raise ChromaSQLExecutionError(
-                "the names of the collections cannot be listed",
-                failures=[Failure(None, type(error).__name__, describe_exception(error))],
-            ) from error
+    async def _from_router(self, route: RouteFunction, query: ast.Query, dispatcher: Dispatcher) -> Route:
+        narrowed = self._scope.apply_to(query)
+        assert isinstance(narrowed, ast.Query)
+        names = await dispatcher.off_loop(partial(self._call_router, route, narrowed))
+        if names is not None:
+            return Route(tuple(names), "the router")
+        listing = await self._lister.list_names(dispatcher)
+        return Route(tuple(sorted(listing.names)), "the router, which asks all", listing)
 
-    async def _routed(self, route: RouteFunction, query: ast.Query) -> list[str] | None:
-        """Return the names that the router chooses; one outside the scope is refused like one that is not there."""
+    async def _call_router(self, route: RouteFunction, query: ast.Query) -> list[str] | None:
+        """Return the names that the router chooses; one outside the scope is refused like one that does not exist."""
         try:
-            names = await _answer_of(route, query)
+            names = await _await_names(route, query)
         except ChromaSQLError as error:
-            if self._scope.hides:
-                # What a router says of the collections and values that it knows is not for every ear.
-                raise _outside() from error
+            if self._scope.restricts:
+                # The words of a router may mention collections and values that the scope hides.
+                raise _outside_scope() from error
             raise error.located_in(query.source_text or "") from error.__cause__
-        if names is not None and not all(map(self._scope.holds, names)):
-            raise _outside()
+        if names is not None and not all(map(self._scope.allows_collection, names)):
+            raise _outside_scope()
         return names
 
-    async def _from_sources(self, query: ast.Query, dispatcher: Dispatcher) -> list[str]:
-        """Return the collections that FROM names, in its order, patterns by name."""
+    async def _from_sources(self, query: ast.Query, dispatcher: Dispatcher) -> Route:
+        """Return the collections that FROM names, in its order, those of a pattern sorted."""
         patterns = [str(source.name) for source in (*query.sources, *query.excluded) if source.is_pattern]
-        known = sorted(await self.listed(dispatcher, patterns)) if patterns else []
-        left_out = {name for source in query.excluded for name in _matching(source, known)}
+        listing = await self._lister.list_names(dispatcher, patterns) if patterns else NO_LISTING
+        listed = sorted(listing.names)
         found: dict[str, None] = {}
         for source in query.sources:
-            names = [name for name in _matching(source, known) if self._scope.holds(name)]
+            names = [name for name in _matching(source, listed) if self._scope.allows_collection(name)]
             if not names:
-                dispatcher.require_lists(f"no collection that could be listed matches {source.name}")
-                raise _no_match(source, known or await self.known(), query.source_text)
+                listing.require_complete(f"no collection that could be listed matches {source.name}", dispatcher)
+                known = listed or await dispatcher.off_loop(self._lister.known)
+                raise _unknown_collection(source, known, query.source_text)
             found.update(dict.fromkeys(names))
-        left = [name for name in found if name not in left_out]
-        if not left:
+        excluded = {name for source in query.excluded for name in _matching(source, listed)}
+        names = [name for name in found if name not in excluded]
+        if not names:
             raise ChromaSQLRoutingError(
-                f"EXCEPT leaves no collection of {', '.join(list(found)[:_MOST_NAMES])}",
+                f"EXCEPT leaves no collection of {', '.join(list(found)[:_MAX_NAMES])}",
+                code="no-collection",
                 source=query.source_text,
                 span=query.excluded[0].span,
             )
-        return left
+        return Route(tuple(names), "FROM", listing)
 
 
-class _NamesError(TypeError):
-    """What should be names of collections is something else."""
-
-
-async def _answer_of(route: RouteFunction, query: ast.Query) -> list[str] | None:
+async def _await_names(route: RouteFunction, query: ast.Query) -> list[str] | None:
     try:
         names: Any = route(query)
         if inspect.isawaitable(names):
             names = await names
-        return None if names is None else _checked_names(names)
+        return None if names is None else checked_names(names)
     except ChromaSQLError:
         raise
-    except _NamesError as error:
-        raise ChromaSQLRoutingError(f"a router returns names or None, and this one returned {error}") from None
+    except InvalidNamesError as error:
+        raise ChromaSQLRoutingError(f"a router must return names or None: {error}", code="invalid-router") from None
     except Exception as error:
-        raise ChromaSQLRoutingError(f"the router failed: {describe_exception(error)}") from error
-
-
-def _checked_names(names: Any) -> list[str]:
-    """Return names of collections, each once; those of a set, which has no order, are sorted."""
-    if isinstance(names, str) or not isinstance(names, Sequence | set | frozenset):
-        raise _NamesError(f"a {type(names).__name__}, not a list of names")
-    wrong = next((name for name in names if not isinstance(name, str)), None)
-    if wrong is not None or None in names:
-        raise _NamesError(f"a list that holds {wrong!r}, which is no name")
-    return sorted(names) if isinstance(names, set | frozenset) else list(dict.fromkeys(names))
-
-
-def _may_match(patterns: Sequence[str], server: str) -> bool:
-    """Whether a pattern may match a collection of a server; one that writes a server out needs no other."""
-    prefixes = [pattern.partition(".")[0] for pattern in patterns]
-    return any("*" in prefix or prefix == server for prefix in prefixes)
+        raise ChromaSQLRoutingError(f"the router failed: {describe_exception(error)}", code="router-failed") from error
 
 
 def _matching(source: ast.Source, known: Sequence[str]) -> list[str]:
@@ -198,16 +158,24 @@ def _matching(source: ast.Source, known: Sequence[str]) -> list[str]:
     if not source.is_pattern:
         return [name]
     matches = compile_wildcard(name, "*")
-    return [each for each in known if matches(each)]
+    return [candidate for candidate in known if matches(candidate)]
 
 
-def _outside() -> ChromaSQLRoutingError:
-    return ChromaSQLRoutingError("the router found no collection for this statement within its scope")
+def _outside_scope() -> ChromaSQLRoutingError:
+    return ChromaSQLRoutingError(
+        "the router found no collection for this statement within its scope", code="no-collection"
+    )
 
 
-def _no_match(source: ast.Source, known: Sequence[str], text: str | None) -> ChromaSQLRoutingError:
+def _unknown_collection(source: ast.Source, known: Sequence[str], text: str | None) -> ChromaSQLRoutingError:
+    """Return the error for a name that does not exist, or a pattern that matches nothing, with names that do exist."""
     name = str(source.name)
     near = near_names(name.replace("*", ""), sorted(known))
-    message = f"no collection matches {name}" if source.is_pattern else f"there is no collection {name}"
-    some = f"; there are {', '.join(sorted(known)[:_MOST_NAMES])}" if known else "; there is none at all"
-    return ChromaSQLRoutingError(message + (near or some), source=text, span=source.span)
+    available = f"; available: {', '.join(sorted(known)[:_MAX_NAMES])}" if known else "; there are no collections"
+    message = f"no collection matches {name}" if source.is_pattern else f"collection {name} does not exist"
+    return ChromaSQLRoutingError(
+        message + (near or available),
+        code="no-collection" if source.is_pattern else "unknown-collection",
+        source=text,
+        span=source.span,
+    )

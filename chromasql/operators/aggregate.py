@@ -73,8 +73,8 @@ class Groups:
         found = self._groups.setdefault(
             tuple(map(group_key, keys)), (keys, [_Entry() for _ in self._aggregation.calls])
         )
-        for at, key in enumerate(keys):
-            found[0][at] = _whole(found[0][at], key)
+        for index, key in enumerate(keys):
+            found[0][index] = _whole(found[0][index], key)
         return found[1]
 
     def add(self, rows: Iterable[Row]) -> None:
@@ -107,9 +107,9 @@ class Groups:
         if self._aggregation.having is not None:
             finished = list(filter(compile_condition(self._aggregation.having), finished))
         width = len(self._aggregation.keys)
-        finished.sort(key=lambda row: [_last_if_null((row.metadata or {})[str(at)]) for at in range(width)])
-        for at, row in enumerate(finished):
-            row.place = at
+        finished.sort(key=lambda row: [_last_if_null((row.metadata or {})[str(index)]) for index in range(width)])
+        for index, row in enumerate(finished):
+            row.place = index
         return finished
 
 
@@ -160,7 +160,7 @@ def _plus(left: Fraction | float, right: Fraction | float) -> Fraction | float:
     """Add exactly: whole numbers stay whole, and floats are added as fractions; an infinite score stays infinite."""
     if isinstance(left, int) and isinstance(right, int):
         return left + right
-    infinite = [each for each in (left, right) if isinstance(each, float) and not math.isfinite(each)]
+    infinite = [item for item in (left, right) if isinstance(item, float) and not math.isfinite(item)]
     return sum(infinite) if infinite else Fraction(left) + Fraction(right)
 
 

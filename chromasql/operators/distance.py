@@ -26,4 +26,4 @@ def distances(space: str, query: Sequence[float], vectors: Sequence[Sequence[flo
         found = 1 - (matrix / lengths[:, None]) @ (point / (np.linalg.norm(point) + np.float32(1e-32)))
     else:
         found = 1 - matrix @ point
-    return [float(each) for each in found]
+    return [float(item) for item in found]

@@ -27,10 +27,10 @@ def merge_by_distance(lists: Sequence[Sequence[Row]], count: int) -> list[Row]:
 def _merge_columns(lists: Sequence[HitColumns], count: int) -> list[Row]:
     """Merge without making a row of a hit that loses."""
     entries = [
-        zip(hits.distances, hits.ids, repeat(hits.place), range(len(hits)), repeat(at), strict=False)
-        for at, hits in enumerate(lists)
+        zip(hits.distances, hits.ids, repeat(hits.place), range(len(hits)), repeat(index), strict=False)
+        for index, hits in enumerate(lists)
     ]
-    return [lists[at][position] for _, _, _, position, at in islice(heapq.merge(*entries), count)]
+    return [lists[index][position] for _, _, _, position, index in islice(heapq.merge(*entries), count)]
 
 
 def merge_by_rank(lists: Sequence[Sequence[Row]], count: int, *, comparable: bool) -> list[Row]:
@@ -51,7 +51,7 @@ def merge_by_rank(lists: Sequence[Sequence[Row]], count: int, *, comparable: boo
                 best[row.id] = stands, row
     for row_id, (_, row) in best.items():
         row.score = -math.fsum(1 / (RRF_K + rank) for rank in ranks[row_id])
-    ordered = sorted(best.values(), key=lambda each: (each[1].score, each[0][1], each[1].id))
+    ordered = sorted(best.values(), key=lambda item: (item[1].score, item[0][1], item[1].id))
     return [row for _, row in ordered[:count]]
 
 

@@ -66,13 +66,13 @@ def compile_wildcard(pattern: str, wildcard: str) -> Callable[[str], bool]:
     def fits(text: str) -> bool:
         if not text.startswith(first):
             return False
-        at = len(first)
+        index = len(first)
         for part in middle:
-            found = text.find(part, at)
+            found = text.find(part, index)
             if found < 0:
                 return False
-            at = found + len(part)
-        return text.endswith(last, at)
+            index = found + len(part)
+        return text.endswith(last, index)
 
     return fits
 
@@ -82,7 +82,7 @@ class _Folding(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
-        folded = next((each for each in (character.casefold(), character.lower()) if len(each) == 1), character)
+        folded = next((item for item in (character.casefold(), character.lower()) if len(item) == 1), character)
         self[code] = folded
         return folded
 

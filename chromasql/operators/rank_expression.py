@@ -59,7 +59,7 @@ def candidates_of(leaves: Sequence[Leaf], lists: Sequence[Sequence[Row]]) -> lis
     ]
     rows = {(row.place, row.id): row for leaf_rows in reversed(lists) for row in leaf_rows}
     required = [hits for leaf, hits in zip(leaves, found, strict=True) if not leaf.optional]
-    knn = [at for at, leaf in enumerate(leaves) if isinstance(leaf, KnnLeaf)]
+    knn = [index for index, leaf in enumerate(leaves) if isinstance(leaf, KnnLeaf)]
     ranked = []
     for key in dict.fromkeys(key for hits in found for key in hits):
         if all(key in hits for hits in required):
@@ -115,9 +115,9 @@ class _Evaluator:
         null = np.array([number is None for number in numbers], dtype=bool)
         return _Values(np.array([0.0 if number is None else number for number in numbers], dtype=np.float32), null)
 
-    def _leaf(self, at: int) -> _Values:
-        leaf = self._leaves[at]
-        found = (row.hits[at] for row in self._rows)
+    def _leaf(self, index: int) -> _Values:
+        leaf = self._leaves[index]
+        found = (row.hits[index] for row in self._rows)
         return self._of(
             [leaf.default if hit is None else float(hit.rank) if leaf.return_rank else hit.distance for hit in found]
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from chromasql.errors import ChromaSQLPlanningError
+from chromasql.plan.parts import PARTS
 
 __all__ = ["RerankRequest", "Reranker", "Strategy", "known_strategies", "register_reranker", "strategy_named"]
 
@@ -55,9 +56,6 @@ class Strategy:
     check: Callable[[Mapping[str, Any]], str | None] = lambda _: None
 
 
-_PARTS = ("document", "embedding", "metadata", "uri")
-
-
 def register_reranker(
     name: str,
     rerank: Reranker,
@@ -73,11 +71,15 @@ def register_reranker(
     replaced.
     """
     if not name.isidentifier():
-        raise ChromaSQLPlanningError(f"{name!r} is no name of a strategy; use letters, digits and underscores")
-    wrong = [part for part in parts if part not in _PARTS]
+        raise ChromaSQLPlanningError(
+            f"{name!r} is not a valid name for a strategy; use letters, digits and underscores", code="invalid-argument"
+        )
+    wrong = [part for part in parts if part not in PARTS]
     if wrong:
-        raise ChromaSQLPlanningError(f"a record has no part {wrong[0]!r}; the parts are {', '.join(_PARTS)}")
-    taken = None if arguments is None else frozenset(each.lower() for each in arguments)
+        raise ChromaSQLPlanningError(
+            f"records have no part {wrong[0]!r}; the parts are {', '.join(PARTS)}", code="invalid-argument"
+        )
+    taken = None if arguments is None else frozenset(item.lower() for item in arguments)
     _registry[name.upper()] = Strategy(name.upper(), rerank, tuple(sorted(set(parts))), taken)
 
 
@@ -102,14 +104,14 @@ def _mmr(request: RerankRequest) -> Sequence[float]:
     import numpy as np
 
     weight = float(request.arguments.get("lambda", 0.5))
-    present = [at for at, row in enumerate(request.rows) if row["embedding"] is not None]
+    present = [index for index, row in enumerate(request.rows) if row["embedding"] is not None]
     if not present:
         return [0.0] * len(request.rows)
-    vectors = _unit(np.array([request.rows[at]["embedding"] for at in present], dtype=np.float64))
+    vectors = _unit(np.array([request.rows[index]["embedding"] for index in present], dtype=np.float64))
     if request.vector is not None:
         relevance = vectors @ _unit(np.array([request.vector], dtype=np.float64))[0]
     else:
-        relevance = _scaled([request.rows[at]["score"] for at in present])
+        relevance = _scaled([request.rows[index]["score"] for index in present])
     similarity = vectors @ vectors.T
     nearest = np.full(len(present), -np.inf)
     left = np.ones(len(present), dtype=bool)

@@ -8,10 +8,7 @@ from typing import Any, NamedTuple, overload
 
 from chromasql.plan import Column
 
-__all__ = ["PARTS", "HitColumns", "LeafHit", "Row", "reader"]
-
-PARTS = ("document", "embedding", "metadata", "uri")
-"""The parts of a record that are fetched only when asked for."""
+__all__ = ["HitColumns", "LeafHit", "Row", "reader"]
 
 
 class LeafHit(NamedTuple):
@@ -60,16 +57,16 @@ class HitColumns(Sequence[Row]):
         return len(self.ids)
 
     @overload
-    def __getitem__(self, at: int) -> Row: ...
+    def __getitem__(self, index: int) -> Row: ...
     @overload
-    def __getitem__(self, at: slice) -> list[Row]: ...
-    def __getitem__(self, at: int | slice) -> Row | list[Row]:
-        if isinstance(at, slice):
-            return [self[each] for each in range(*at.indices(len(self)))]
-        row = self.make(self.ids[at])
-        row.distance = row.score = self.distances[at]
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        row = self.make(self.ids[index])
+        row.distance = row.score = self.distances[index]
         for part, values in self.parts.items():
-            setattr(row, part, values[at])
+            setattr(row, part, values[index])
         return row
 
 

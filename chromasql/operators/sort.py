@@ -50,11 +50,11 @@ def order_rows(rows: Iterable[Row], keys: Sequence[OrderKey], limit: int | None 
 
 def _sorted_by(rows: Sequence[Row], key: OrderKey) -> list[Row]:
     values = list(map(reader(key.column), rows))
-    present = [at for at, value in enumerate(values) if value is not None]
-    absent = [rows[at] for at, value in enumerate(values) if value is None]
+    present = [index for index, value in enumerate(values) if value is not None]
+    absent = [rows[index] for index, value in enumerate(values) if value is None]
     # Most columns hold values of one kind, which compare as they are.
-    if not any({type(values[at]) for at in present} <= kind for kind in _COMPARABLE):
+    if not any({type(values[index]) for index in present} <= kind for kind in _COMPARABLE):
         values = [None if value is None else sort_key(value) for value in values]
     present.sort(key=values.__getitem__, reverse=key.descending)
-    ordered = [rows[at] for at in present]
+    ordered = [rows[index] for index in present]
     return absent + ordered if key.nulls_first else ordered + absent

@@ -82,7 +82,7 @@ def _check_scalar(scalar: ast.Scalar, fits: _Fits | None, name: str, slot: Slot,
 
 
 def _misfit(name: str, slot: Slot, node: ast.Node, detail: str = "") -> ChromaSQLParseError:
-    return ChromaSQLParseError(f"{name} takes {slot.what}{detail}", code="invalid-value", span=node.span)
+    return ChromaSQLParseError(f"{name} takes {slot.what}{detail}", code="invalid-argument", span=node.span)
 
 
 def bare_word_as_string(argument: ast.Argument) -> ast.Argument:

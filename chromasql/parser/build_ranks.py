@@ -115,7 +115,7 @@ def call(span: Span, function: Token, _open: Token, *parts: Any) -> ast.Call:
     arguments = nodes_in(parts)
     if name in _UNARY_FUNCTIONS and len(arguments) > 1:
         raise ChromaSQLParseError(
-            f"{function.upper()} takes one argument", code="invalid-value", span=arguments[1].span
+            f"{function.upper()} takes one argument", code="invalid-argument", span=arguments[1].span
         )
     return ast.Call(name, arguments, span=span)
 
@@ -145,8 +145,8 @@ def _make_knn(span: Span, query: Any, found: dict[str, ast.Argument]) -> ast.Knn
         case ast.Field():
             raise ChromaSQLParseError(query_first_message(query.name), code="missing-argument", span=query.span)
     key = found.pop("key").value if "key" in found and isinstance(found["key"].value, ast.Field) else None
-    values = {"key": key} | argument_values(ast.Knn, found)
-    return ast.Knn(query, span=span, **values)
+    arguments = {"key": key} | argument_values(ast.Knn, found)
+    return ast.Knn(query, span=span, **arguments)
 
 
 def bm25(span: Span, _bm25: Token, _open: Token, query: ast.Value, *rest: Any) -> ast.Bm25:
@@ -162,7 +162,7 @@ def rrf(span: Span, _rrf: Token, *parts: Any) -> ast.Rrf:
     if isinstance(weights, ast.Array) and len(weights.items) != len(ranks):
         raise ChromaSQLParseError(
             f"weights takes one number for each rank: {len(ranks)}, not {len(weights.items)}",
-            code="invalid-value",
+            code="invalid-argument",
             span=weights.span,
         )
     return ast.Rrf(ranks, span=span, **values)

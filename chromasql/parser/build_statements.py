@@ -57,7 +57,7 @@ def show_collections(span: Span, _show: Token, _collections: Token, *clauses: Cl
 def describe(span: Span, _describe: Token, collection: ast.Source) -> ast.Describe:
     if collection.is_pattern:
         raise ChromaSQLParseError(
-            "DESCRIBE takes one collection, not a pattern", code="invalid-value", span=collection.span
+            "DESCRIBE takes one collection, not a pattern", code="invalid-argument", span=collection.span
         )
     return ast.Describe(collection, span=span)
 
@@ -103,7 +103,7 @@ def aggregate(span: Span, function: Token, *inside: Any) -> ast.Aggregate:
         choice = "COUNT(*) or COUNT(field)" if name == "COUNT" else f"{name}(field)"
         raise ChromaSQLParseError(f"{name} needs an argument: {choice}", code="missing-argument", span=span)
     if not fields and name != "COUNT":
-        raise ChromaSQLParseError(f"{name}(*) has no meaning; write {name}(field)", code="invalid-value", span=span)
+        raise ChromaSQLParseError(f"{name}(*) has no meaning; write {name}(field)", code="invalid-argument", span=span)
     return ast.Aggregate(name, fields[0] if fields else None, "DISTINCT" in tokens, span=span)
 
 

@@ -68,7 +68,7 @@ def sparse(span: Span, *parts: Any) -> ast.SparseVector:
         index = read_number(token)
         if not isinstance(index, int):
             raise ChromaSQLParseError(
-                "an index of a sparse vector is a whole number", code="invalid-value", span=span_of(token)
+                "an index of a sparse vector is a whole number", code="invalid-argument", span=span_of(token)
             )
         items.append((index, weight))
     return ast.SparseVector(tuple(items), span=span)

@@ -260,7 +260,9 @@ class _Explainer:
             if call.upper() not in ast.AGGREGATES:
                 return _Explanation("unknown-function", unknown_function_message(call), span_of(call))
             if _is_token(self.previous, "LPAR"):
-                return _Explanation("invalid-value", f"{call.upper()} takes a field, found {self._found()}", self.span)
+                return _Explanation(
+                    "invalid-argument", f"{call.upper()} takes a field, found {self._found()}", self.span
+                )
         if "DOT" in self.expected and self.word[0] in "+-*/":
             return _Explanation("unsupported-syntax", "arithmetic is allowed only in RANK BY", self.span)
         return None

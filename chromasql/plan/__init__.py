@@ -19,6 +19,7 @@ from chromasql.plan.serialize import plan_to_dict
 from chromasql.plan.statements import (
     AggregateCall,
     Aggregation,
+    CandidateSearch,
     DescribePlan,
     Keep,
     Materialization,
@@ -41,6 +42,7 @@ __all__ = [
     "Aggregation",
     "And",
     "Bm25Leaf",
+    "CandidateSearch",
     "ChromaRequest",
     "Column",
     "Comparison",

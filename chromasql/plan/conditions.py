@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 __all__ = [
     "ALWAYS",
+    "CHROMA_OPERATORS",
     "NEVER",
     "NO_FILTER",
     "And",
@@ -16,6 +18,7 @@ __all__ = [
     "Comparison",
     "Condition",
     "Filter",
+    "Operator",
     "Or",
     "all_of",
     "any_of",
@@ -23,6 +26,49 @@ __all__ = [
 ]
 
 Scalar: TypeAlias = str | int | float | bool | None
+
+
+Operator: TypeAlias = Literal[
+    "=",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "in",
+    "not in",
+    "is null",
+    "is not null",
+    "is distinct",
+    "contains",
+    "not contains",
+    "like",
+    "not like",
+    "ilike",
+    "not ilike",
+    "regex",
+    "not regex",
+]
+"""What a comparison may test."""
+
+
+CHROMA_OPERATORS: Mapping[str, str] = MappingProxyType(
+    {
+        "=": "$eq",
+        "!=": "$ne",
+        "<": "$lt",
+        "<=": "$lte",
+        ">": "$gt",
+        ">=": "$gte",
+        "in": "$in",
+        "not in": "$nin",
+        "contains": "$contains",
+        "not contains": "$not_contains",
+        "regex": "$regex",
+        "not regex": "$not_regex",
+    }
+)
+"""Chroma's own operators; the others have to be expressed by these or are tested here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +94,11 @@ class Comparison:
     """
     One test of one column.
 
-    Operators: = != < <= > >= in, not in, is null, is not null, is distinct, contains, not contains, like, not like,
-    ilike, not ilike, regex, not regex. The operand of in and not in is a tuple, that of the null tests is None.
+    The operand of ``in`` and ``not in`` is a tuple, that of the NULL tests is None.
     """
 
-    __test__ = False  # the name is SQL's, not pytest's
-
     column: Column
-    operator: str
+    operator: Operator
     operand: Scalar | tuple[Scalar, ...] = None
 
 

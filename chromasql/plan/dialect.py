@@ -37,5 +37,5 @@ def dialect_named(name: str) -> Dialect:
     """Return a dialect by name, ``local`` or ``distributed``."""
     if name not in _DIALECTS:
         hint = near_names(name, _DIALECTS) or f"; the dialects are {', '.join(_DIALECTS)}"
-        raise ChromaSQLPlanningError(f"there is no dialect {name}{hint}")
+        raise ChromaSQLPlanningError(f"dialect {name} does not exist{hint}", code="invalid-argument")
     return _DIALECTS[name]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-from chromasql.plan.conditions import ALWAYS, And, Column, Comparison, Condition, Or
+from chromasql.plan.conditions import ALWAYS, CHROMA_OPERATORS, And, Column, Comparison, Condition, Or
 from chromasql.plan.expressions import (
     Arithmetic,
     Constant,
@@ -135,20 +135,12 @@ def _selected(plan: QueryPlan) -> list[str]:
 
 # Filters
 
-_COMPARISONS = {"=": "$eq", "!=": "$ne", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte", "is distinct": "$ne"}
-
-
-_OTHERS = {
-    "in": "$in",
-    "not in": "$nin",
-    "contains": "$contains",
-    "not contains": "$not_contains",
-    "regex": "$regex",
-    "not regex": "$not_regex",
-}
+# A record without the key passes "$ne", which is what IS DISTINCT FROM means.
+_SEARCH_OPERATORS = {**CHROMA_OPERATORS, "is distinct": "$ne"}
 
 
 def where_of(condition: Condition) -> dict[str, Any]:
+    """Return a condition in the words of the Search API, or raise `NotExpressible`."""
     match condition:
         case And(parts) if parts:
             return {"$and": [where_of(part) for part in parts]}
@@ -156,12 +148,11 @@ def where_of(condition: Condition) -> dict[str, Any]:
             return {"$or": [where_of(part) for part in parts]}
         case Comparison(column, operator, operand):
             key = column.key if column.key is not None else f"#{column.part}"
-            known = {**_COMPARISONS, **_OTHERS}
-            if operator not in known or column.part == "_collection":
+            if operator not in _SEARCH_OPERATORS or column.part == "_collection":
                 raise NotExpressible(f"{column} {operator}")
             if operator in ("<", "<=", ">", ">=") and isinstance(operand, str | bool):
                 raise NotExpressible(f"the order of {operand!r}")
-            return {key: {known[operator]: list(operand) if isinstance(operand, tuple) else operand}}
+            return {key: {_SEARCH_OPERATORS[operator]: list(operand) if isinstance(operand, tuple) else operand}}
         case _:
             raise NotExpressible("a condition that is never true")
 
@@ -173,8 +164,8 @@ def _rank(expression: Expression, leaves: Sequence[Leaf], queries: dict[KnnLeaf,
     match expression:
         case Constant(value):
             return {"$val": value}
-        case LeafValue(at):
-            return _knn(leaves[at], queries)
+        case LeafValue(index):
+            return _knn(leaves[index], queries)
         case MetadataValue(key):
             raise NotExpressible(f"metadata.{key} in a rank expression")
         case Arithmetic(("+" | "*") as operator, left, right):
@@ -185,7 +176,7 @@ def _rank(expression: Expression, leaves: Sequence[Leaf], queries: dict[KnnLeaf,
             return {"$sub" if operator == "-" else "$div": sides}
         case ScalarFunction(("MIN" | "MAX") as name, arguments):
             word = f"${name.lower()}"
-            return {word: [term for each in arguments for term in _terms(word, each, leaves, queries)]}
+            return {word: [term for item in arguments for term in _terms(word, item, leaves, queries)]}
         case ScalarFunction(("ABS" | "EXP" | "LOG") as name, (argument,)):
             return {f"${name.lower()}": _rank(argument, leaves, queries)}
         case ScalarFunction(name):

@@ -51,7 +51,7 @@ def _plain(value: Any) -> Any:
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = _KINDS.get(type(value))
-        fields = {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+        fields = {part.name: _plain(getattr(value, part.name)) for part in dataclasses.fields(value)}
         return fields if kind is None else {"kind": kind, **fields}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]

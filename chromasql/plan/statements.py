@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from chromasql.plan.conditions import ALWAYS, NO_FILTER, Column, Condition, Filter
 from chromasql.plan.rankings import Ranking
@@ -12,6 +12,7 @@ from chromasql.plan.rankings import Ranking
 __all__ = [
     "AggregateCall",
     "Aggregation",
+    "CandidateSearch",
     "DescribePlan",
     "Keep",
     "Materialization",
@@ -25,6 +26,10 @@ __all__ = [
     "VisibleRecords",
     "visible_records_of",
 ]
+
+
+CandidateSearch: TypeAlias = Literal["filtered", "expanding", "prefilter"]
+"""How a ranked statement finds candidates; see `QueryPlan`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +121,15 @@ class Materialization:
     """
     Which parts of the records come when, each named once.
 
-    ``first`` comes with the candidates, ``score`` for the merged candidates before the rank expression, ``order``
-    before they are grouped and ordered, and ``last`` for the rows of the page alone; ``reason`` says why.
+    Parts come ``with_candidates``, ``for_scoring`` (for the merged candidates, before the rank expression),
+    ``for_ordering`` (before they are grouped and ordered) or ``for_page`` (for the rows of the page alone); ``reason``
+    says why.
     """
 
-    first: tuple[str, ...] = ()
-    score: tuple[str, ...] = ()
-    order: tuple[str, ...] = ()
-    last: tuple[str, ...] = ()
+    with_candidates: tuple[str, ...] = ()
+    for_scoring: tuple[str, ...] = ()
+    for_ordering: tuple[str, ...] = ()
+    for_page: tuple[str, ...] = ()
     reason: str = ""
 
 
@@ -149,9 +155,9 @@ class QueryPlan:
 
     ``collections`` is None until the plan is placed: it then runs on the one collection that it is given.
     ``per_collection`` is how many candidates each collection gives to a leaf, where that is not the leaf's limit.
-    ``candidates`` says how they are found: ``query`` asks the index with the filter, ``widen`` asks for more until
-    enough of them pass the residual, ``resolve`` looks up the ids that pass first. ``view`` is what a scope lets it
-    see, and None without one; its condition is a part of ``condition``, too.
+    ``candidates`` says how they are found: ``filtered`` asks the index with the filter, ``expanding`` over-fetches
+    until enough of them pass the residual, ``prefilter`` looks up the ids that pass first. ``view`` is what a scope
+    lets it see, and None without one; its condition is a part of ``condition``, too.
     """
 
     statement: str
@@ -162,7 +168,7 @@ class QueryPlan:
     batch: bool = False
     space: str | None = None
     per_collection: int | None = None
-    candidates: str = "query"
+    candidates: CandidateSearch = "filtered"
     merge: str = "distance"
     threshold: float | None = None
     keep: Keep | None = None
@@ -172,7 +178,7 @@ class QueryPlan:
     order: tuple[OrderKey, ...] = ()
     limit: int | None = None
     offset: int = 0
-    fetch: Materialization = Materialization()
+    materialization: Materialization = Materialization()
     on_error: str = "skip"
     timeout: float | None = None
     read_level: str | None = None

@@ -39,9 +39,13 @@ def plan_keep(
 def _key(field: ast.Field, column: Callable[[ast.Operand], Column]) -> Column:
     found = column(field)
     if found.part == "embedding" or found == Column("metadata"):
-        raise ChromaSQLPlanningError(f"GROUP BY cannot compare {found.part}; name a key", span=field.span)
+        raise ChromaSQLPlanningError(
+            f"GROUP BY cannot compare {found.part}; name a key", code="not-allowed-here", span=field.span
+        )
     if found.part in ("distance", "score"):
-        raise ChromaSQLPlanningError(f"GROUP BY {found.part} would make a group of every record", span=field.span)
+        raise ChromaSQLPlanningError(
+            f"GROUP BY {found.part} would make a group of every record", code="not-allowed-here", span=field.span
+        )
     return found
 
 
@@ -60,7 +64,9 @@ class AggregationPlanner:
         items = [item for item in query.projection.items if isinstance(item, ast.ProjectionItem)]
         if len(items) < len(query.projection.items):
             star = next(item for item in query.projection.items if isinstance(item, ast.Star))
-            raise ChromaSQLPlanningError("* cannot be grouped; name the columns", span=star.span)
+            raise ChromaSQLPlanningError(
+                "* cannot be grouped; name the columns", code="not-allowed-here", span=star.span
+            )
         if query.group_by is not None:
             fields = query.group_by.keys
         elif query.projection.distinct and not any(isinstance(item.operand, ast.Aggregate) for item in items):
@@ -89,6 +95,7 @@ class AggregationPlanner:
             )
             raise ChromaSQLPlanningError(
                 f"{operand.name} is not the same in all records of a group; {fix.format(operand.name)}",
+                code="not-allowed-here",
                 span=operand.span,
             )
         return Column("group", str(self._keys.index(found)))
@@ -99,7 +106,9 @@ class AggregationPlanner:
         column = self._column(aggregate.argument)
         if column.part == "embedding" or column == Column("metadata"):
             raise ChromaSQLPlanningError(
-                f"{aggregate.function} cannot read {column.part} as a whole", span=aggregate.span
+                f"{aggregate.function} cannot read {column.part} as a whole",
+                code="not-allowed-here",
+                span=aggregate.span,
             )
         return AggregateCall(aggregate.function, column, aggregate.distinct)
 

@@ -16,12 +16,23 @@ from chromasql._source import Span
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.operators.patterns import check_regex
 from chromasql.plan import ALWAYS, NEVER, Column, Comparison, Condition, PlanWarning
-from chromasql.plan.conditions import all_of, any_of
+from chromasql.plan.conditions import Operator, all_of, any_of
 from chromasql.planner.numbers import literal
 
 __all__ = ["ConditionBuilder"]
 
-_OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_OPERATORS: dict[str, tuple[Operator, Operator]] = {
+    "=": ("=", "!="),
+    "!=": ("!=", "="),
+    "<": ("<", ">="),
+    "<=": ("<=", ">"),
+    ">": (">", "<="),
+    ">=": (">=", "<"),
+    "like": ("like", "not like"),
+    "ilike": ("ilike", "not ilike"),
+    "regex": ("regex", "not regex"),
+}
+"""The operator of a test, and that of its negation."""
 
 
 def _without_repeats(parts: Iterable[Condition]) -> list[Condition]:
@@ -50,7 +61,7 @@ class ConditionBuilder:
             case ast.NotPredicate(inner):
                 return self.build(inner, negated=not negated)
             case ast.ComparisonPredicate(operand, operator, value):
-                return self._compared(operand, _OPPOSITE[operator] if negated else operator, value)
+                return self._compared(operand, _OPERATORS[operator][negated], value)
             case ast.InPredicate(operand, values):
                 return self._membership(operand, values, negated=negated is not predicate.negated)
             case ast.BetweenPredicate(operand, low, high):
@@ -72,12 +83,14 @@ class ConditionBuilder:
             case _:
                 assert_never(predicate)
 
-    def _test(self, column: Column, operator: str, operand: ast.Scalar | tuple[ast.Scalar, ...] = None) -> Condition:
+    def _test(
+        self, column: Column, operator: Operator, operand: ast.Scalar | tuple[ast.Scalar, ...] = None
+    ) -> Condition:
         if _never_present(column):
             return ALWAYS if operator in ("is null", "is distinct") else NEVER
         return Comparison(column, operator, operand)
 
-    def _compared(self, operand: ast.Operand, operator: str, value: ast.Value) -> Condition:
+    def _compared(self, operand: ast.Operand, operator: Operator, value: ast.Value) -> Condition:
         column, scalar = self._column(operand), literal(value)
         if scalar is None:
             self._warn_null(operand, operator)
@@ -126,37 +139,40 @@ class ConditionBuilder:
             self._warn_null(operand, operator.upper())
             return NEVER
         if not isinstance(text, str):
-            raise ChromaSQLPlanningError(f"{operator.upper()} takes a string", span=pattern.span)
+            raise ChromaSQLPlanningError(
+                f"{operator.upper()} takes a string", code="invalid-argument", span=pattern.span
+            )
         if operator == "regex":
             self._check_regex(text, pattern.span)
-        return self._test(column, f"not {operator}" if negated else operator, text)
+        return self._test(column, _OPERATORS[operator][negated], text)
 
     def _contains(self, predicate: ast.ContainsPredicate, *, negated: bool) -> Condition:
         column = self._column(predicate.operand)
         if column.part in ("id", "_collection", "uri"):
             raise ChromaSQLPlanningError(
-                f"{column.part} is no list and no document; write {column.part} LIKE '%text%'",
+                f"CONTAINS works on lists and documents; for {column.part} use LIKE '%text%'",
+                code="invalid-argument",
                 span=predicate.operand.span,
             )
-        word = "not contains" if negated else "contains"
+        operator: Operator = "not contains" if negated else "contains"
         if isinstance(predicate.value, ast.Literal | ast.Parameter) and predicate.quantifier is None:
-            return self._contains_one(predicate.operand, column, word, predicate.value)
-        parts = [self._contains_one(predicate.operand, column, word, item) for item in _items(predicate.value)]
+            return self._contains_one(predicate.operand, column, operator, predicate.value)
+        parts = [self._contains_one(predicate.operand, column, operator, item) for item in _items(predicate.value)]
         return any_of(parts) if (predicate.quantifier == "ANY") is not negated else all_of(parts)
 
-    def _contains_one(self, operand: ast.Operand, column: Column, word: str, value: ast.Value) -> Condition:
+    def _contains_one(self, operand: ast.Operand, column: Column, operator: Operator, value: ast.Value) -> Condition:
         scalar = literal(value)
         if scalar is None:
             self._warn_null(operand, "CONTAINS")
             return NEVER
         if column.part == "document" and not isinstance(scalar, str):
-            raise ChromaSQLPlanningError("document CONTAINS takes a string", span=value.span)
-        return self._test(column, word, scalar)
+            raise ChromaSQLPlanningError("document CONTAINS takes a string", code="invalid-argument", span=value.span)
+        return self._test(column, operator, scalar)
 
     def _check_regex(self, pattern: str, span: Span) -> None:
         reason = check_regex(pattern)
         if reason is not None:
-            raise ChromaSQLPlanningError(f"REGEX cannot use this pattern: {reason}", span=span)
+            raise ChromaSQLPlanningError(f"REGEX cannot use this pattern: {reason}", code="invalid-pattern", span=span)
         if "\b" in pattern:
             self._warn(
                 PlanWarning(
@@ -205,7 +221,7 @@ def _items(values: ast.Array | ast.Value) -> tuple[ast.Value, ...]:
         return values.items
     if isinstance(values, ast.Parameter):
         literal(values)
-    raise ChromaSQLPlanningError("a list of values is expected", span=values.span)
+    raise ChromaSQLPlanningError("a list of values is expected", code="invalid-argument", span=values.span)
 
 
 def _never_present(column: Column) -> bool:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chromasql.operators.row import PARTS
 from chromasql.plan import Column, Materialization, QueryPlan, columns_of
 from chromasql.plan.expressions import metadata_keys
+from chromasql.plan.parts import PARTS
 
 __all__ = ["plan_materialization"]
 
 # What the parts cost, in units of one candidate's document and metadata (about 0.05 ms, embedded or over HTTP); fitted
 # to the times of both ways over 1 to 37 collections and 1 to 200 candidates of each, in documents of 800 bytes.
-_PARTS = {"document": 0.5, "metadata": 0.5, "uri": 0.5, "embedding": 2.0}
+_PART_COST = {"document": 0.5, "metadata": 0.5, "uri": 0.5, "embedding": 2.0}
 
 
 # An answer that has parts at all, beside one that has only ids and distances.
-_ANSWER = 8.0
+_ANSWER_COST = 8.0
 
 
 # One more request for what late rows show.
-_REQUEST = 40.0
+_REQUEST_COST = 40.0
 
 
 def plan_materialization(plan: QueryPlan, collections: int) -> Materialization:
@@ -37,7 +37,9 @@ def _unranked(plan: QueryPlan) -> Materialization:
         return Materialization(_sorted(first | shown), reason="every row is shown")
     if not plan.order and plan.offset == 0:
         return Materialization(_sorted(first | shown), reason="every row that is asked for is shown")
-    return Materialization(_sorted(first), last=_sorted(shown - first), reason="the rows of the page alone are shown")
+    return Materialization(
+        _sorted(first), for_page=_sorted(shown - first), reason="the rows of the page alone are shown"
+    )
 
 
 def _ranked(plan: QueryPlan, collections: int) -> Materialization:
@@ -47,27 +49,27 @@ def _ranked(plan: QueryPlan, collections: int) -> Materialization:
     candidates = collections * sum(plan.per_collection or leaf.limit for leaf in leaves)
     late = Materialization(
         _sorted(first),
-        score=_sorted(score - first),
-        order=_sorted(order - score - first),
-        last=_sorted(shown - order - score - first),
+        for_scoring=_sorted(score - first),
+        for_ordering=_sorted(order - score - first),
+        for_page=_sorted(shown - order - score - first),
         reason=f"of {candidates} candidates only the winners are shown",
     )
-    at_once = (0.0 if first else collections * _ANSWER) + candidates * _weight(everything - first)
+    at_once = (0.0 if first else collections * _ANSWER_COST) + candidates * _weight(everything - first)
     if everything == first or at_once <= _late_cost(plan, late, collections):
         return Materialization(_sorted(everything), reason=f"{candidates} candidates are few for another round trip")
     return late
 
 
 def _late_cost(plan: QueryPlan, fetch: Materialization, collections: int) -> float:
-    """Return what the later waves cost: a request for each collection that owns some of their rows, and the parts."""
+    """Return what the later steps cost: a request for each collection that owns some of their rows, and the parts."""
     cost = 0.0
     fused = plan.merge == "rrf"
     for ranking in plan.rankings[:1] if fused else plan.rankings:
         merged = sum(leaf.limit for leaf in ranking.leaves)
         shown = merged if plan.limit is None else min(merged, plan.limit)
-        for parts, rows in ((fetch.score, merged), (fetch.order, merged), (fetch.last, shown)):
+        for parts, rows in ((fetch.for_scoring, merged), (fetch.for_ordering, merged), (fetch.for_page, shown)):
             if parts:
-                cost += _owners(rows, collections) * _REQUEST + rows * _weight(parts)
+                cost += _owners(rows, collections) * _REQUEST_COST + rows * _weight(parts)
     return cost
 
 
@@ -77,7 +79,7 @@ def _owners(rows: int, collections: int) -> float:
 
 
 def _weight(parts: Iterable[str]) -> float:
-    return sum(_PARTS[part] for part in parts)
+    return sum(_PART_COST[part] for part in parts)
 
 
 def _checked(plan: QueryPlan) -> set[str]:

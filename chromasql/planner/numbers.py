@@ -13,7 +13,9 @@ __all__ = ["count_of", "flag_of", "literal", "number_of"]
 def literal(value: ast.Value) -> ast.Scalar:
     """Return the value of a literal; a parameter must be bound by now."""
     if isinstance(value, ast.Parameter):
-        raise ChromaSQLPlanningError(f"parameter {value} has no value; give it in params", span=value.span)
+        raise ChromaSQLPlanningError(
+            f"parameter {value} has no value; give it in params", code="missing-parameter", span=value.span
+        )
     return value.value
 
 
@@ -23,7 +25,9 @@ def count_of(value: ast.Value | None, what: str, *, least: int) -> int | None:
         return None
     number = literal(value)
     if type(number) is not int or number < least:
-        raise ChromaSQLPlanningError(f"{what} takes a whole number of at least {least}", span=value.span)
+        raise ChromaSQLPlanningError(
+            f"{what} takes a whole number of at least {least}", code="invalid-argument", span=value.span
+        )
     return number
 
 
@@ -33,9 +37,11 @@ def number_of(value: ast.Value | None, what: str) -> float | None:
         return None
     number = literal(value)
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise ChromaSQLPlanningError(f"{what} takes a number", span=value.span)
+        raise ChromaSQLPlanningError(f"{what} takes a number", code="invalid-argument", span=value.span)
     if isinstance(number, int) and abs(number) > sys.float_info.max:
-        raise ChromaSQLPlanningError(f"{what} takes a number of at most {sys.float_info.max:.2g}", span=value.span)
+        raise ChromaSQLPlanningError(
+            f"{what} takes a number of at most {sys.float_info.max:.2g}", code="invalid-argument", span=value.span
+        )
     return number
 
 
@@ -45,5 +51,5 @@ def flag_of(value: ast.Value | None, what: str) -> bool | None:
         return None
     flag = literal(value)
     if not isinstance(flag, bool):
-        raise ChromaSQLPlanningError(f"{what} takes TRUE or FALSE", span=value.span)
+        raise ChromaSQLPlanningError(f"{what} takes TRUE or FALSE", code="invalid-argument", span=value.span)
     return flag

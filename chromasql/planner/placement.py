@@ -36,7 +36,9 @@ def bind_collections(
     names = tuple(name for name in collections if _may_contain(plan.condition, name))
     if dialect.name != plan.dialect:
         plan = _translated(plan, dialect)
-    plan = dataclasses.replace(plan, collections=names, route=route, fetch=plan_materialization(plan, len(names)))
+    plan = dataclasses.replace(
+        plan, collections=names, route=route, materialization=plan_materialization(plan, len(names))
+    )
     return dataclasses.replace(plan, search=plan_search(plan)) if dialect == DISTRIBUTED else plan
 
 

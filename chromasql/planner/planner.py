@@ -69,14 +69,16 @@ def build_plan(
     """
     plan = plan_statement(query, params, settings=settings, scope=scope)
     if not isinstance(plan, QueryPlan):
-        raise ChromaSQLPlanningError("build_plan takes a SELECT; execute SHOW and DESCRIBE on a database")
+        raise ChromaSQLPlanningError(
+            "build_plan takes a SELECT; execute SHOW and DESCRIBE on a database", code="not-a-select"
+        )
     return plan
 
 
 def _plan_show(show: ast.ShowCollections, scoping: Scoping) -> ShowPlan:
     pattern = None if show.like is None else literal(show.like)
     if show.like is not None and not isinstance(pattern, str):
-        raise ChromaSQLPlanningError("LIKE takes a string", span=show.like.span)
+        raise ChromaSQLPlanningError("LIKE takes a string", code="invalid-argument", span=show.like.span)
     warnings: list[PlanWarning] = []
     span = None if show.limit is None else show.limit.span
     limit = scoping.limit_names(count_of(show.limit, "LIMIT", least=0), span, warnings.append)

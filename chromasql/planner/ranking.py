@@ -66,26 +66,30 @@ class RankingPlanner:
     """
     Plans the rankings of one statement.
 
-    ``condition`` is its WHERE, for the statistics of BM25; ``pool`` gives the number of candidates of a leaf that
-    does not say, from whether that leaf is a KNN and the whole rank; ``field`` checks what is read of the records.
+    ``condition`` is its WHERE, for the statistics of BM25. ``num_candidates`` gives the number of candidates of a leaf
+    that does not say, from whether that leaf is a KNN and the whole rank. ``field`` checks what is read of the records.
     """
 
-    def __init__(self, condition: Condition, pool: Callable[[bool], int], field: Callable[[ast.Field], Column]) -> None:
+    def __init__(
+        self, condition: Condition, num_candidates: Callable[[bool], int], field: Callable[[ast.Field], Column]
+    ) -> None:
         self._condition = condition
-        self._pool = pool
+        self._num_candidates = num_candidates
         self._field = field
         self._leaves: list[Leaf] = []
 
     def plan_embedding(self, embedding: ast.Embedding | ast.EmbeddingBatch) -> tuple[Ranking, ...]:
         """Plan USING EMBEDDING: one ranking for each of its items."""
         items = embedding.items if isinstance(embedding, ast.EmbeddingBatch) else (embedding,)
-        limit = self._checked_pool(self._pool(True), embedding.span)
+        limit = self._checked_num_candidates(self._num_candidates(True), embedding.span)
         rankings = []
         for item in items:
             query = _query(item)
             if isinstance(query, SparseQuery):
                 raise ChromaSQLPlanningError(
-                    "USING EMBEDDING takes a dense vector; rank by RANK BY KNN({..}, key = name)", span=item.span
+                    "USING EMBEDDING takes a dense vector; rank by RANK BY KNN({..}, key = name)",
+                    code="invalid-argument",
+                    span=item.span,
                 )
             rankings.append(Ranking((KnnLeaf(query, limit),)))
         return tuple(rankings)
@@ -97,7 +101,9 @@ class RankingPlanner:
         score = self._expression(rank, None, whole=whole)
         if not self._leaves:
             raise ChromaSQLPlanningError(
-                "RANK BY needs a KNN or a BM25 to find its candidates; ORDER BY sorts by metadata", span=rank.span
+                "RANK BY needs a KNN or a BM25 to find its candidates; ORDER BY sorts by metadata",
+                code="not-allowed-here",
+                span=rank.span,
             )
         return Ranking(tuple(self._leaves), score)
 
@@ -116,7 +122,7 @@ class RankingPlanner:
             case ast.Binary(operator, left, right):
                 return Arithmetic(operator, self._expression(left, fusion), self._expression(right, fusion))
             case ast.Call(function, arguments):
-                return ScalarFunction(function, tuple(self._expression(each, fusion) for each in arguments))
+                return ScalarFunction(function, tuple(self._expression(part, fusion) for part in arguments))
             case ast.Knn():
                 return self._add(self._knn(rank, whole=whole), rank, fusion)
             case ast.Bm25():
@@ -130,7 +136,8 @@ class RankingPlanner:
         column = self._field(field)
         if column.key is None:
             raise ChromaSQLPlanningError(
-                f"RANK BY takes metadata keys, and {column.part} is none; a key of that name is metadata.{column.part}",
+                f"RANK BY reads only metadata keys; for a key named {column.part} write metadata.{column.part}",
+                code="not-allowed-here",
                 span=field.span,
             )
         return MetadataValue(column.key)
@@ -145,7 +152,9 @@ class RankingPlanner:
             if return_rank is False:
                 assert node.return_rank is not None
                 raise ChromaSQLPlanningError(
-                    "RRF fuses ranks, so return_rank = FALSE cannot stand inside it", span=node.return_rank.span
+                    "return_rank = FALSE is not allowed inside RRF, which fuses ranks",
+                    code="not-allowed-here",
+                    span=node.return_rank.span,
                 )
             return_rank = True
             default = fusion.default if default is None else default
@@ -158,7 +167,7 @@ class RankingPlanner:
     def _knn(self, knn: ast.Knn, *, whole: bool) -> KnnLeaf:
         if isinstance(knn.query, ast.Parameter):
             literal(knn.query)
-            raise ChromaSQLPlanningError("KNN takes a text or a vector", span=knn.query.span)
+            raise ChromaSQLPlanningError("KNN takes a text or a vector", code="invalid-argument", span=knn.query.span)
         query = _query(knn.query)
         key = _key(knn.key)
         if key != EMBEDDING_KEY:
@@ -166,22 +175,25 @@ class RankingPlanner:
         if isinstance(query, VectorQuery) and key != EMBEDDING_KEY:
             raise ChromaSQLPlanningError(
                 f"a dense vector is compared with embedding alone; for {key} give a sparse vector, {{1: 0.5}}",
+                code="invalid-argument",
                 span=knn.span,
             )
         if isinstance(query, SparseQuery) and key == EMBEDDING_KEY:
-            raise ChromaSQLPlanningError("a sparse vector needs the key of a sparse index: key = name", span=knn.span)
+            raise ChromaSQLPlanningError(
+                "a sparse vector needs the key of a sparse index: key = name", code="invalid-argument", span=knn.span
+            )
         return KnnLeaf(query, self._limit(knn.limit, knn.span, whole=whole), key=key)
 
     def _bm25(self, bm25: ast.Bm25) -> Bm25Leaf:
         text = literal(bm25.query)
         if not isinstance(text, str):
-            raise ChromaSQLPlanningError("BM25 takes a string", span=bm25.query.span)
+            raise ChromaSQLPlanningError("BM25 takes a string", code="invalid-argument", span=bm25.query.span)
         self._field(ast.Field("document", span=bm25.span))
         k1, b = number_of(bm25.k1, "k1"), number_of(bm25.b, "b")
         if k1 is not None and k1 < 0:
-            raise ChromaSQLPlanningError("k1 takes a number of at least 0", span=bm25.span)
+            raise ChromaSQLPlanningError("k1 takes a number of at least 0", code="invalid-argument", span=bm25.span)
         if b is not None and not 0 <= b <= 1:
-            raise ChromaSQLPlanningError("b takes a number from 0 to 1", span=bm25.span)
+            raise ChromaSQLPlanningError("b takes a number from 0 to 1", code="invalid-argument", span=bm25.span)
         words = tuple(dict.fromkeys(split_words(text)))
         leaf = Bm25Leaf(
             words,
@@ -195,12 +207,14 @@ class RankingPlanner:
 
     def _limit(self, limit: ast.Value | None, span: Span, *, whole: bool) -> int:
         count = count_of(limit, "limit", least=1)
-        return self._checked_pool(self._pool(whole) if count is None else count, span)
+        return self._checked_num_candidates(self._num_candidates(whole) if count is None else count, span)
 
     @staticmethod
-    def _checked_pool(count: int, span: Span) -> int:
+    def _checked_num_candidates(count: int, span: Span) -> int:
         if count > MAX_CANDIDATES:
-            raise ChromaSQLPlanningError(f"{count} candidates are more than {MAX_CANDIDATES}", span=span)
+            raise ChromaSQLPlanningError(
+                f"{count} candidates are more than {MAX_CANDIDATES}", code="invalid-argument", span=span
+            )
         return count
 
     # Fusion
@@ -209,12 +223,12 @@ class RankingPlanner:
         k = number_of(rrf.k, "k")
         if k is not None and k <= 0:
             assert rrf.k is not None
-            raise ChromaSQLPlanningError("k takes a number above 0", span=rrf.k.span)
+            raise ChromaSQLPlanningError("k takes a number above 0", code="invalid-argument", span=rrf.k.span)
         require_all = flag_of(rrf.require_all, "require_all") or False
         default = number_of(rrf.default, "default")
         if require_all and default is not None:
             raise ChromaSQLPlanningError(
-                "require_all leaves out the records that default would rank; give one of them", span=rrf.span
+                "require_all and default exclude each other", code="not-allowed-here", span=rrf.span
             )
         inside = _InFusion(default, optional=not require_all)
         weights = self._weights(rrf)
@@ -227,14 +241,16 @@ class RankingPlanner:
         items = rrf.weights.items if isinstance(rrf.weights, ast.Array) else ()
         weights = [number_of(item, "weights") or 0.0 for item in items] or [1.0] * len(rrf.ranks)
         if len(weights) != len(rrf.ranks):
-            raise ChromaSQLPlanningError(f"RRF has {len(rrf.ranks)} ranks and {len(weights)} weights", span=rrf.span)
+            raise ChromaSQLPlanningError(
+                f"RRF has {len(rrf.ranks)} ranks and {len(weights)} weights", code="invalid-argument", span=rrf.span
+            )
         if min(weights) < 0:
-            raise ChromaSQLPlanningError("weights cannot be below 0", span=rrf.span)
+            raise ChromaSQLPlanningError("weights cannot be below 0", code="invalid-argument", span=rrf.span)
         if not flag_of(rrf.normalize, "normalize"):
             return tuple(weights)
         total = sum(weights)
         if total == 0:
-            raise ChromaSQLPlanningError("normalize needs a weight above 0", span=rrf.span)
+            raise ChromaSQLPlanningError("normalize needs a weight above 0", code="invalid-argument", span=rrf.span)
         return tuple(weight / total for weight in weights)
 
 
@@ -265,7 +281,7 @@ def _key(key: ast.Field | ast.Value | None) -> str:
         case value:
             given = literal(value)
             if not isinstance(given, str):
-                raise ChromaSQLPlanningError("key takes the name of a field", span=value.span)
+                raise ChromaSQLPlanningError("key takes the name of a field", code="invalid-argument", span=value.span)
             name = given
     return EMBEDDING_KEY if name in ("embedding", EMBEDDING_KEY) else name
 
@@ -275,18 +291,20 @@ def _query(item: ast.Embedding) -> TextQuery | VectorQuery | SparseQuery:
         case ast.EmbeddingText(text, model):
             words, name = literal(text), None if model is None else literal(model)
             if not isinstance(words, str):
-                raise ChromaSQLPlanningError("TEXT takes a string", span=text.span)
+                raise ChromaSQLPlanningError("TEXT takes a string", code="invalid-argument", span=text.span)
             if name is not None and not isinstance(name, str):
-                raise ChromaSQLPlanningError("MODEL takes a string", span=item.span)
+                raise ChromaSQLPlanningError("MODEL takes a string", code="invalid-argument", span=item.span)
             return TextQuery(words, name)
         case ast.EmbeddingVector(ast.DenseVector(values)):
             return VectorQuery(values)
         case ast.EmbeddingVector(ast.Array(items)):
-            return VectorQuery(tuple(_component(each) for each in items))
+            return VectorQuery(tuple(_component(part) for part in items))
         case ast.EmbeddingVector(ast.SparseVector(items)):
             weights = {index: _component(weight) for index, weight in items}
             if len(weights) != len(items):
-                raise ChromaSQLPlanningError("an index stands twice in the sparse vector", span=item.span)
+                raise ChromaSQLPlanningError(
+                    "the sparse vector has the same index twice", code="invalid-argument", span=item.span
+                )
             ordered = sorted(weights)
             return SparseQuery(tuple(ordered), tuple(weights[index] for index in ordered))
         case _:
@@ -299,5 +317,7 @@ def _component(value: ast.Value) -> float:
     number = number_of(value, "a vector")
     assert number is not None
     if abs(number) > _LARGEST:
-        raise ChromaSQLPlanningError(f"a vector takes numbers of at most {_LARGEST:.2g}", span=value.span)
+        raise ChromaSQLPlanningError(
+            f"a vector takes numbers of at most {_LARGEST:.2g}", code="invalid-argument", span=value.span
+        )
     return float(number)

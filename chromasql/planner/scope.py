@@ -72,13 +72,17 @@ class Scope:
         for name in _LIMITS:
             self._check_limit(name)
         if self.where is not None and not isinstance(self.where, str):
-            raise ChromaSQLPlanningError(f"where of a Scope takes a predicate as text, not {self.where!r}")
+            raise ChromaSQLPlanningError(
+                f"where of a Scope takes a predicate as text, not {self.where!r}", code="invalid-scope"
+            )
         if self.within is not None and not isinstance(self.within, Scope):
-            raise ChromaSQLPlanningError(f"within of a Scope takes a Scope, not {self.within!r}")
+            raise ChromaSQLPlanningError(f"within of a Scope takes a Scope, not {self.within!r}", code="invalid-scope")
         # What the caller changes afterwards must not change what was promised.
         object.__setattr__(self, "params", copy.deepcopy(self.params))
         if self.where is None and self.params:
-            raise ChromaSQLPlanningError("a Scope has params for its where, and this one has no where")
+            raise ChromaSQLPlanningError(
+                "a Scope has params for its where, and this one has no where", code="invalid-scope"
+            )
         self.predicate  # noqa: B018 - what is wrong with it is said here rather than by the first statement
 
     def _check_limit(self, name: str) -> None:
@@ -86,14 +90,14 @@ class Scope:
         number = isinstance(value, int) or (name == "max_timeout" and isinstance(value, float))
         if value is not None and (isinstance(value, bool) or not number or not 0 < value < float("inf")):
             what = "a number of seconds above 0" if name == "max_timeout" else "a whole number of at least 1"
-            raise ChromaSQLPlanningError(f"{name} of a Scope takes {what}, not {value!r}")
+            raise ChromaSQLPlanningError(f"{name} of a Scope takes {what}, not {value!r}", code="invalid-scope")
 
     @cached_property
     def predicate(self) -> ast.Predicate | None:
         """The predicates of this scope and those around it, bound, without places in a text."""
         own = None if self.where is None else _predicate(self.where, self.params)
         outer = None if self.within is None else self.within.predicate
-        both = tuple(each for each in (outer, own) if each is not None)
+        both = tuple(item for item in (outer, own) if item is not None)
         return ast.BooleanPredicate("AND", both) if len(both) > 1 else next(iter(both), None)
 
     @cached_property
@@ -106,24 +110,24 @@ class Scope:
         return self.collections is not None or (self.within is not None and self.within.limits_collections)
 
     @property
-    def hides(self) -> bool:
+    def restricts(self) -> bool:
         """Whether there may be collections or records outside."""
         return self.limits_collections or self.predicate is not None
 
-    def holds(self, collection: str) -> bool:
+    def allows_collection(self, collection: str) -> bool:
         """Tell whether a collection of this name is inside."""
         inside = self.collections is None or any(fits(collection) for fits in self._fits)
-        return inside and (self.within is None or self.within.holds(collection))
+        return inside and (self.within is None or self.within.allows_collection(collection))
 
-    def reaches(self, server: str) -> bool:
+    def allows_server(self, server: str) -> bool:
         """Tell whether a collection of a server, which is called ``server.name``, may be inside."""
         start = f"{server}."
         inside = self.collections is None or any(_may_begin(name, start) for name in self.collections)
-        return inside and (self.within is None or self.within.reaches(server))
+        return inside and (self.within is None or self.within.allows_server(server))
 
-    def permits(self, column: Column) -> bool:
+    def allows_column(self, column: Column) -> bool:
         """Tell whether a statement may name a column; the whole metadata, where all its keys are permitted."""
-        if self.within is not None and not self.within.permits(column):
+        if self.within is not None and not self.within.allows_column(column):
             return False
         if self.fields is None or column.part in _ALWAYS_SEEN:
             return True
@@ -136,31 +140,31 @@ class Scope:
     @cached_property
     def keys(self) -> tuple[str, ...] | None:
         """The metadata keys that a statement may see, or None for all."""
-        if self.permits(Column("metadata")):
+        if self.allows_column(Column("metadata")):
             return None
         outer = None if self.within is None else self.within.keys
         named = {*(column.key for column in self._named), *(outer or ())}
-        return tuple(sorted(key for key in named if key is not None and self.permits(Column("metadata", key))))
+        return tuple(sorted(key for key in named if key is not None and self.allows_column(Column("metadata", key))))
 
     @property
     def shown_fields(self) -> str:
         """The fields as a sentence names them."""
-        named = [name for name in self.fields or () if self.permits(_column(name))]
+        named = [name for name in self.fields or () if self.allows_column(_column(name))]
         inherited = "" if self.within is None or self.fields is not None else self.within.shown_fields
         return ", ".join(named) or inherited or "none"
 
-    def most(self, name: str) -> Any:
+    def limit(self, name: str) -> Any:
         """Return a limit by its name: the smallest of those that hold, or None."""
-        outer = None if self.within is None else self.within.most(name)
-        return min((each for each in (getattr(self, name), outer) if each is not None), default=None)
+        outer = None if self.within is None else self.within.limit(name)
+        return min((bound for bound in (getattr(self, name), outer) if bound is not None), default=None)
 
-    def inside(self, outer: Scope) -> Scope:
+    def intersect(self, outer: Scope) -> Scope:
         """Return a scope in which both hold."""
         if outer is OPEN:
             return self
-        return dataclasses.replace(self, within=outer if self.within is None else self.within.inside(outer))
+        return dataclasses.replace(self, within=outer if self.within is None else self.within.intersect(outer))
 
-    def narrowed(self, statement: ast.Statement) -> ast.Statement:
+    def apply_to(self, statement: ast.Statement) -> ast.Statement:
         """Return a statement with the predicate beside its WHERE, as a router is to see it."""
         if self.predicate is None or not isinstance(statement, ast.Query):
             return statement
@@ -171,18 +175,21 @@ class Scope:
 
     def check_cost(self, plan: QueryPlan) -> None:
         """Refuse a placed plan that would ask more collections for more candidates than ``max_cost``."""
-        most = self.most("max_cost")
+        most = self.limit("max_cost")
         if most is None:
             return
         count = len(plan.collections or ())
         leaves = [leaf for ranking in plan.rankings for leaf in ranking.leaves]
         if not leaves and plan.needed is None and plan.aggregation is None:
-            raise ChromaSQLPlanningError(f"add a LIMIT: collections x rows are at most {most:,} here")
+            raise ChromaSQLPlanningError(
+                f"add a LIMIT: collections x rows are at most {most:,} here", code="scope-limit"
+            )
         candidates = sum(plan.per_collection or leaf.limit for leaf in leaves) if leaves else plan.needed or 0
         if count * candidates > most:
             raise ChromaSQLPlanningError(
                 f"{count} collections x {candidates} candidates are {count * candidates:,}, and at most {most:,} are "
-                "allowed here; name fewer collections, or lower LIMIT and limit ="
+                "allowed here; name fewer collections, or lower LIMIT and limit =",
+                code="scope-limit",
             )
 
 
@@ -193,7 +200,7 @@ OPEN = Scope()
 def _names(what: str, value: Any) -> tuple[str, ...]:
     names = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (None,)
     if not all(isinstance(name, str) and name for name in names):
-        raise ChromaSQLPlanningError(f"{what} of a Scope takes a list of names, not {value!r}")
+        raise ChromaSQLPlanningError(f"{what} of a Scope takes a list of names, not {value!r}", code="invalid-scope")
     return names
 
 
@@ -201,7 +208,8 @@ def _check_fields(fields: Iterable[str]) -> None:
     for name in fields:
         if "*" in name or "[" in name:
             raise ChromaSQLPlanningError(
-                f"fields of a Scope takes names (id, year, metadata.year; metadata for all keys), not {name!r}"
+                f"fields of a Scope takes names (id, year, metadata.year; metadata for all keys), not {name!r}",
+                code="invalid-scope",
             )
 
 
@@ -226,7 +234,9 @@ def _predicate(where: str, params: Mapping[str, Any] | Sequence[Any] | None) -> 
         span = error.span
         if span is not None:
             span = Span(max(0, span.start - len(_TRIAL)), max(0, span.end - len(_TRIAL)))
-        raise ChromaSQLPlanningError(f"where of a Scope: {error.message}", source=where, span=span) from error
+        raise ChromaSQLPlanningError(
+            f"where of a Scope: {error.message}", code="invalid-scope", source=where, span=span
+        ) from error
     assert bound.where is not None
     return bound.where
 
@@ -238,5 +248,5 @@ def _read(where: str) -> ast.Query:
     assert isinstance(query, ast.Query)
     alone = ast.Query(query.projection, query.sources, where=query.where)
     if query != alone:
-        raise ChromaSQLPlanningError("it takes a predicate and no other clause")
+        raise ChromaSQLPlanningError("it takes a predicate and no other clause", code="invalid-scope")
     return ast.transform(alone, lambda node: dataclasses.replace(node, span=NO_SPAN))

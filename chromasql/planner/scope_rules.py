@@ -1,4 +1,4 @@
-"""What a scope adds to a plan: the view of the records, the fields that are open, and the most that may be asked."""
+"""What a scope adds to a plan: the visible records, the fields that are open, and the limits."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class Scoping:
         self.view = _view_of(scope)
         self.keys = None if self.view is None else self.view.keys
 
-    def permits(self, column: Column) -> bool:
+    def allows_column(self, column: Column) -> bool:
         """Tell whether the statement may name a column."""
-        return self._scope.permits(column)
+        return self._scope.allows_column(column)
 
-    def permitted(self, column: Column, span: Span) -> Column:
+    def require_column(self, column: Column, span: Span) -> Column:
         """Return a column that the statement may name."""
-        if not self._scope.permits(column):
+        if not self._scope.allows_column(column):
             raise ChromaSQLPlanningError(
-                f"{column.key or column.part} is no field that a statement may name here; the fields are "
-                f"{self._scope.shown_fields}",
+                f"column {column.key or column.part} is outside the scope; allowed: {self._scope.shown_fields}",
+                code="scope-denied",
                 span=span,
             )
         return column
@@ -54,25 +54,27 @@ class Scoping:
         """Return the options, no larger than is allowed; those that the statement has ``written`` must fit already."""
         bounded = dict(values)
         for name, limit in (("timeout", "max_timeout"), ("per_collection", "max_candidates")):
-            most = self._scope.most(limit)
-            if most is not None and values[name] is None and name == "timeout":
-                bounded[name] = most
-            elif most is not None and values[name] is not None and values[name] > most:
+            maximum = self._scope.limit(limit)
+            if maximum is not None and values[name] is None and name == "timeout":
+                bounded[name] = maximum
+            elif maximum is not None and values[name] is not None and values[name] > maximum:
                 option = next((option for option in written if option.name == name), None)
                 if option is not None:
-                    raise ChromaSQLPlanningError(f"{name} is at most {most:g} here", span=option.span)
-                bounded[name] = most
+                    raise ChromaSQLPlanningError(
+                        f"{name} is at most {maximum:g} here", code="scope-limit", span=option.span
+                    )
+                bounded[name] = maximum
         return bounded
 
     def limit_names(self, limit: int | None, span: Span | None, warn: Callable[[PlanWarning], None]) -> int | None:
-        """Return the number of collections that SHOW may list: what LIMIT says, or the most where it says nothing."""
-        most = self._scope.most("max_limit")
-        if most is None:
+        """Return how many collections SHOW may list: what LIMIT says, or the maximum where it says nothing."""
+        maximum = self._scope.limit("max_limit")
+        if maximum is None:
             return limit
         if limit is None:
-            warn(_limited(most))
-            return int(most)
-        return _checked_limit(limit, most, span)
+            warn(_limited(maximum))
+            return int(maximum)
+        return _checked_limit(limit, maximum, span)
 
     def limit_rows(
         self,
@@ -85,37 +87,38 @@ class Scoping:
         one_row: bool,
     ) -> int | None:
         """
-        Return the number of rows that each list may have: what LIMIT says, or the most where it says nothing.
+        Return the number of rows that each list may have: what LIMIT says, or the maximum where it says nothing.
 
-        The lists are one for each ranking, or one where they are ``fused``; all of them together keep to the most.
+        The lists are one for each ranking, or one where they are ``fused``; all of them together keep to the maximum.
         """
-        most = self._scope.most("max_limit")
-        if most is None:
+        maximum = self._scope.limit("max_limit")
+        if maximum is None:
             return limit
         lists = 1 if fused else max(1, len(rankings))
-        each = most // lists
+        share = maximum // lists
         if limit is not None:
             span = None if query.limit is None else query.limit.span
-            return _checked_limit(limit, each, span, f" for {lists} queries" if lists > 1 else "")
-        found = max((sum(leaf.limit for leaf in ranking.leaves) for ranking in rankings), default=most + 1)
-        if not one_row and found > each:
-            warn(_limited(each))
-        return int(each)
+            return _checked_limit(limit, share, span, f" for {lists} queries" if lists > 1 else "")
+        found = max((sum(leaf.limit for leaf in ranking.leaves) for ranking in rankings), default=maximum + 1)
+        if not one_row and found > share:
+            warn(_limited(share))
+        return int(share)
 
     def candidates(self, count: int) -> int:
         """Return a number of candidates that the statement leaves open, or fewer where the scope says so."""
-        most = self._scope.most("max_candidates")
-        return count if most is None else min(count, int(most))
+        maximum = self._scope.limit("max_candidates")
+        return count if maximum is None else min(count, int(maximum))
 
     def check_rankings(self, rankings: Iterable[Ranking], query: ast.Query) -> None:
         """Refuse a ranking that takes more candidates than are allowed."""
-        most = self._scope.most("max_candidates")
+        maximum = self._scope.limit("max_candidates")
         wanted = max((leaf.limit for ranking in rankings for leaf in ranking.leaves), default=0)
-        if most is not None and wanted > most:
+        if maximum is not None and wanted > maximum:
             node = query.topk or query.rank or query.embedding or query
             raise ChromaSQLPlanningError(
-                f"{wanted} candidates are more than the {most} that are allowed here; "
+                f"{wanted} candidates are more than the {maximum} that are allowed here; "
                 "lower limit =, TOPK or LIMIT + OFFSET",
+                code="scope-limit",
                 span=node.span,
             )
 
@@ -123,7 +126,9 @@ class Scoping:
         """Refuse a RERANK BY of more candidates than are allowed."""
         if count > self.candidates(count):
             raise ChromaSQLPlanningError(
-                f"{count} candidates are more than the {self.candidates(count)} that are allowed here", span=span
+                f"{count} candidates are more than the {self.candidates(count)} that are allowed here",
+                code="scope-limit",
+                span=span,
             )
 
 
@@ -138,18 +143,22 @@ def _view_of(scope: Scope) -> VisibleRecords | None:
 def _named_by_scope(operand: ast.Operand) -> Column:
     """Return the column that the predicate of a scope tests; no field is closed to it."""
     if isinstance(operand, ast.Aggregate) or operand.root in ("distance", "score", "embedding"):
-        raise ChromaSQLPlanningError(f"where of a Scope cannot test {operand.name}")
+        raise ChromaSQLPlanningError(f"where of a Scope cannot test {operand.name}", code="invalid-scope")
     column = Column(operand.root, operand.key)
     if column == Column("metadata"):
-        raise ChromaSQLPlanningError("where of a Scope cannot test metadata as a whole; name a key: metadata.key")
+        raise ChromaSQLPlanningError(
+            "where of a Scope cannot test metadata as a whole; name a key: metadata.key", code="invalid-scope"
+        )
     return column
 
 
-def _checked_limit(limit: int, most: int, span: Span | None, queries: str = "") -> int:
-    if limit > most:
-        raise ChromaSQLPlanningError(f"LIMIT is at most {most} here{queries}; read further by OFFSET", span=span)
+def _checked_limit(limit: int, maximum: int, span: Span | None, queries: str = "") -> int:
+    if limit > maximum:
+        raise ChromaSQLPlanningError(
+            f"LIMIT is at most {maximum} here{queries}; read further by OFFSET", code="scope-limit", span=span
+        )
     return limit
 
 
-def _limited(most: int) -> PlanWarning:
-    return PlanWarning("limited", f"without LIMIT the answer ends after row {most}")
+def _limited(maximum: int) -> PlanWarning:
+    return PlanWarning("limited", f"without LIMIT the answer ends after row {maximum}")

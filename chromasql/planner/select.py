@@ -6,36 +6,34 @@ import dataclasses
 from typing import Any
 
 from chromasql import ast
-from chromasql.errors import ChromaSQLPlanningError, near_names
-from chromasql.operators.rerank import known_strategies, strategy_named
+from chromasql.errors import ChromaSQLPlanningError
 from chromasql.plan import (
     Aggregation,
+    CandidateSearch,
     Column,
     Condition,
     Filter,
     OrderKey,
-    Output,
     PlanWarning,
     QueryPlan,
     Ranking,
     RerankPlan,
 )
 from chromasql.plan.conditions import all_of
-from chromasql.planner.aggregation import AggregationPlanner, aggregates, plan_keep
+from chromasql.planner.aggregation import plan_keep
+from chromasql.planner.columns import NameResolver
 from chromasql.planner.conditions import ConditionBuilder
 from chromasql.planner.materialization import plan_materialization
-from chromasql.planner.numbers import count_of, literal, number_of
+from chromasql.planner.numbers import count_of, number_of
 from chromasql.planner.pushdown import is_selective, push_down
 from chromasql.planner.ranking import RankingPlanner
+from chromasql.planner.rerank import plan_rerank
 from chromasql.planner.scope_rules import Scoping
 from chromasql.planner.settings import Settings, with_options
 
 __all__ = ["QueryPlanner", "candidate_search", "statement_text"]
 
 _DEFAULT_CANDIDATES = 100
-
-
-_DEFAULT_RERANKED = 50
 
 
 _SPACES = {"COSINE": "cosine", "L2": "l2", "IP": "ip"}
@@ -54,14 +52,9 @@ class QueryPlanner:
         self._settings = settings
         self._scoping = scoping
         self._warnings: dict[PlanWarning, None] = {}
-        self._ranked = query.embedding is not None or query.rank is not None
-        self._aliases = {
-            item.alias: item.operand
-            for item in query.projection.items
-            if isinstance(item, ast.ProjectionItem) and item.alias is not None
-        }
+        self._names = NameResolver(query, scoping)
         self._offset = count_of(query.offset, "OFFSET", least=0) or 0
-        self._groups = AggregationPlanner(query, self._column) if aggregates(query) else None
+        self._groups = self._names.groups
         self._limit = count_of(query.limit, "LIMIT", least=0)
 
     def plan(self) -> QueryPlan:
@@ -71,9 +64,10 @@ class QueryPlanner:
         options = self._scoping.options(with_options(self._settings, query.options), query.options)
         condition = self._condition()
         filter_ = push_down(condition)
-        rerank = self._rerank()
+        keep = self._keep()
+        rerank = plan_rerank(query, self._scoping, self._limit, grouped=self._groups is not None)
         rankings = self._rankings(condition, rerank)
-        outputs = self._outputs()
+        outputs = self._names.outputs()
         order = self._order(query.order_by)
         plan = QueryPlan(
             statement=statement_text(query),
@@ -85,7 +79,7 @@ class QueryPlanner:
             space=None if query.similarity is None else _SPACES[query.similarity],
             candidates=candidate_search(filter_),
             threshold=number_of(query.score_threshold, "WITH SCORE THRESHOLD"),
-            keep=self._keep(),
+            keep=keep,
             rerank=rerank,
             aggregation=self._aggregation(),
             distinct=query.projection.distinct and query.group_by is not None,
@@ -103,15 +97,15 @@ class QueryPlanner:
             explain=None if query.explain is None else query.explain.lower(),
             **options,
         )
-        return dataclasses.replace(plan, warnings=tuple(self._warnings), fetch=plan_materialization(plan, 1))
+        return dataclasses.replace(plan, warnings=tuple(self._warnings), materialization=plan_materialization(plan, 1))
 
     def _warn(self, warning: PlanWarning) -> None:
         self._warnings[warning] = None
 
     def _refuse_what_needs_a_ranking(self) -> None:
-        if self._ranked:
-            return
         query = self._query
+        if query.embedding is not None or query.rank is not None:
+            return
         nodes: dict[str, ast.Node | None] = {
             "TOPK": query.topk,
             "WITH SCORE THRESHOLD": query.score_threshold,
@@ -123,11 +117,15 @@ class QueryPlanner:
         for name, node in nodes.items():
             if node is not None:
                 raise ChromaSQLPlanningError(
-                    f"{name} needs a ranking; add RANK BY KNN(..) or USING EMBEDDING (..)", span=node.span
+                    f"{name} needs a ranking; add RANK BY KNN(..) or USING EMBEDDING (..)",
+                    code="ranking-required",
+                    span=node.span,
                 )
         if query.similarity is not None:
             raise ChromaSQLPlanningError(
-                "SIMILARITY needs a ranking; add RANK BY KNN(..) or USING EMBEDDING (..)", span=query.span
+                "SIMILARITY needs a ranking; add RANK BY KNN(..) or USING EMBEDDING (..)",
+                code="ranking-required",
+                span=query.span,
             )
 
     # Ranking
@@ -137,16 +135,16 @@ class QueryPlanner:
         topk = count_of(query.topk, "TOPK", least=1)
         reaches = None if self._limit is None else max(1, self._limit + self._offset)
 
-        def pool_of(whole: bool) -> int:
+        def candidates_of_leaf(whole: bool) -> int:
             if topk is not None:
                 return topk
             least = rerank.candidates if rerank is not None else 1
-            pool = self._scoping.candidates(_DEFAULT_CANDIDATES)
+            count = self._scoping.candidates(_DEFAULT_CANDIDATES)
             if whole and query.group_by is None and self._groups is None:
-                return max(reaches or pool, least)
-            return max(pool, reaches or 0, least)
+                return max(reaches or count, least)
+            return max(count, reaches or 0, least)
 
-        planner = RankingPlanner(condition, pool_of, self._column)
+        planner = RankingPlanner(condition, candidates_of_leaf, self._names.column)
         rankings: tuple[Ranking, ...] = ()
         if query.embedding is not None:
             rankings = planner.plan_embedding(query.embedding)
@@ -155,139 +153,13 @@ class QueryPlanner:
         self._scoping.check_rankings(rankings, query)
         return rankings
 
-    def _rerank(self) -> RerankPlan | None:
-        node = self._query.rerank
-        if node is None:
-            return None
-        strategy = strategy_named(node.strategy)
-        known = known_strategies()
-        if strategy is None:
-            hint = near_names(node.strategy, known) or f"; the strategies are {', '.join(known)}"
-            raise ChromaSQLPlanningError(f"there is no rerank strategy {node.strategy}{hint}", span=node.span)
-        if self._groups is not None:
-            raise ChromaSQLPlanningError("RERANK BY orders records, and this statement returns groups", span=node.span)
-        for part in strategy.parts:
-            if part != "embedding":
-                self._scoping.permitted(Column(part), node.span)
-        arguments: dict[str, Any] = {}
-        for argument in node.arguments:
-            if strategy.arguments is not None and argument.name not in (*strategy.arguments, "candidates"):
-                names = ", ".join(sorted({*strategy.arguments, "candidates"}))
-                raise ChromaSQLPlanningError(
-                    f"{node.strategy} has no argument {argument.name}; it takes {names}", span=argument.span
-                )
-            arguments[argument.name] = _argument(argument)
-        candidates = arguments.pop(
-            "candidates", self._scoping.candidates(max(_DEFAULT_RERANKED, 4 * (self._limit or 0)))
-        )
-        if type(candidates) is not int or candidates < 1:
-            raise ChromaSQLPlanningError("candidates takes a whole number of at least 1", span=node.span)
-        self._scoping.check_reranked(candidates, node.span)
-        problem = strategy.check(arguments)
-        if problem is not None:
-            raise ChromaSQLPlanningError(problem, span=node.span)
-        return RerankPlan(node.strategy, candidates, arguments, strategy.parts)
-
-    # Columns
-
-    def _outputs(self) -> tuple[Output, ...]:
-        outputs: dict[str, Output] = {}
-        starred: set[str] = set()
-        for item in self._query.projection.items:
-            if isinstance(item, ast.Star):
-                new = self._star(item)
-                starred.update(output.name for output in new)
-            else:
-                new = [self._output(item)]
-            for output in new:
-                if output.name in outputs and output.name not in starred:
-                    raise ChromaSQLPlanningError(
-                        f"two columns are called {output.name}; rename one by AS", span=item.span
-                    )
-                outputs.setdefault(output.name, output)
-        return tuple(outputs.values())
-
-    def _star(self, star: ast.Star) -> list[Output]:
-        columns = ["id", "document", "metadata", *(["distance"] if self._ranked else [])]
-        keys = self._scoping.keys
-        names = [name for name in columns if self._scoping.permits(Column(name)) or (name == "metadata" and keys)]
-        without: list[str] = []
-        for field in star.excluded:
-            column = self._named(field)
-            if column.key is not None:
-                without.append(column.key)
-            elif column.part in names:
-                names.remove(column.part)
-            elif column.part not in columns:
-                raise ChromaSQLPlanningError(f"* does not hold {field.name}", span=field.span)
-        return [
-            Output(name, Column(name), tuple(without), keys) if name == "metadata" else Output(name, Column(name))
-            for name in names
-        ]
-
-    def _output(self, item: ast.ProjectionItem) -> Output:
-        if self._groups is None and self._scoping.keys and _is_whole(item.operand):
-            return Output(item.name, Column("metadata"), only=self._scoping.keys)
-        return Output(item.name, self._shown(item.operand))
-
-    def _shown(self, operand: ast.Operand) -> Column:
-        return self._column(operand) if self._groups is None else self._groups.column_above(operand)
-
-    def _column(self, operand: ast.Operand) -> Column:
-        """Return the column of the records that a field means, which the statement may read."""
-        return self._scoping.permitted(self._named(operand), operand.span)
-
-    def _named(self, operand: ast.Operand) -> Column:
-        if isinstance(operand, ast.Aggregate):
-            raise ChromaSQLPlanningError(
-                f"{operand.name} belongs in SELECT, HAVING or ORDER BY of a statement that groups its records",
-                span=operand.span,
-            )
-        self._check_path(operand)
-        if operand.root in ("distance", "score") and not self._ranked:
-            raise ChromaSQLPlanningError(
-                f"{operand.root} needs a ranking; add RANK BY KNN(..) or USING EMBEDDING (..), "
-                f"or write metadata.{operand.root} for a key",
-                span=operand.span,
-            )
-        return Column(operand.root, operand.key)
-
-    def _check_path(self, field: ast.Field) -> None:
-        head = field.path[0].lower() if field.bare and len(field.path) > 1 else ""
-        if head in ast.SYSTEM_COLUMNS:
-            raise ChromaSQLPlanningError(
-                f"{head} has no parts; for a metadata key write metadata['{field.key}']", span=field.span
-            )
-
-    def _resolved(self, operand: ast.Operand) -> ast.Operand:
-        """Return what an alias of SELECT stands for."""
-        if isinstance(operand, ast.Field) and operand.bare and len(operand.path) == 1:
-            return self._aliases.get(operand.path[0], operand)
-        return operand
-
     # Filter
 
     def _condition(self) -> Condition:
-        builder = ConditionBuilder(self._tested, self._warn)
+        builder = ConditionBuilder(self._names.tested, self._warn)
         predicates = (self._query.where, self._query.where_document)
         parts = [builder.build(predicate) for predicate in predicates if predicate is not None]
         return all_of([*(() if self._scoping.view is None else (self._scoping.view.condition,)), *parts])
-
-    def _tested(self, operand: ast.Operand) -> Column:
-        if isinstance(operand, ast.Aggregate):
-            raise ChromaSQLPlanningError(f"WHERE cannot test {operand.name}; HAVING can", span=operand.span)
-        if operand.root in ("distance", "score"):
-            raise ChromaSQLPlanningError(
-                f"WHERE cannot test {operand.root}: keep the near rows by WITH SCORE THRESHOLD x, "
-                f"or write metadata.{operand.root} for a key of that name",
-                span=operand.span,
-            )
-        if operand.root == "embedding" or (operand.root == "metadata" and not operand.path):
-            raise ChromaSQLPlanningError(
-                f"WHERE cannot test {operand.root} as a whole; name a key: metadata.key", span=operand.span
-            )
-        self._check_path(operand)
-        return self._scoping.permitted(Column(operand.root, operand.key), operand.span)
 
     # Groups
 
@@ -297,22 +169,26 @@ class QueryPlanner:
             return None
         if self._groups is not None:
             raise ChromaSQLPlanningError(
-                "KEEP keeps records, so it cannot stand beside aggregates, HAVING or DISTINCT", span=group.keep.span
+                "KEEP cannot be combined with aggregates, HAVING or DISTINCT",
+                code="not-allowed-here",
+                span=group.keep.span,
             )
-        return plan_keep(group, self._column, self._order)
+        return plan_keep(group, self._names.column, self._order)
 
     def _aggregation(self) -> Aggregation | None:
-        return None if self._groups is None else self._groups.plan(self._warn, self._resolved)
+        return None if self._groups is None else self._groups.plan(self._warn, self._names.resolve_alias)
 
     # Order
 
     def _order(self, items: tuple[ast.OrderItem, ...]) -> tuple[OrderKey, ...]:
         keys: list[OrderKey] = []
         for item in items:
-            column = self._shown(self._resolved(item.operand))
+            column = self._names.above_groups(self._names.resolve_alias(item.operand))
             if column == Column("metadata") or column.part == "embedding":
                 raise ChromaSQLPlanningError(
-                    f"ORDER BY cannot compare {column.part}; name a key", span=item.operand.span
+                    f"ORDER BY cannot compare {column.part}; name a key",
+                    code="not-allowed-here",
+                    span=item.operand.span,
                 )
             descending = item.direction == "DESC"
             if descending and column.part in ("score", "distance") and item in self._query.order_by:
@@ -324,25 +200,10 @@ class QueryPlanner:
         return tuple(keys)
 
 
-def _is_whole(operand: ast.Operand) -> bool:
-    """Whether an operand is all the metadata."""
-    return isinstance(operand, ast.Field) and operand.root == "metadata" and not operand.path
-
-
-def _argument(argument: ast.Argument) -> Any:
-    match argument.value:
-        case ast.Array(items):
-            return tuple(literal(item) for item in items)
-        case ast.Literal(value):
-            return value
-        case value:
-            raise ChromaSQLPlanningError(f"{argument.name} takes a value or a list", span=value.span)
-
-
-def candidate_search(filter_: Filter) -> str:
+def candidate_search(filter_: Filter) -> CandidateSearch:
     """Choose how a ranked statement finds candidates: see `QueryPlan`."""
     if any(request.ids is not None for request in filter_.requests):
-        return "resolve"
+        return "prefilter"
     if filter_.residual is None:
-        return "query"
-    return "resolve" if is_selective(filter_) else "widen"
+        return "filtered"
+    return "prefilter" if is_selective(filter_) else "expanding"

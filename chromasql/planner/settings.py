@@ -66,7 +66,7 @@ class Settings:
                 object.__setattr__(self, name, _checked(name, value))
         for name in self.fixed:
             if name not in OPTIONS:
-                raise ChromaSQLPlanningError(_unknown(name))
+                raise ChromaSQLPlanningError(_unknown(name), code="unknown-option")
 
 
 def with_options(settings: Settings, options: Iterable[ast.Argument]) -> dict[str, Any]:
@@ -74,13 +74,17 @@ def with_options(settings: Settings, options: Iterable[ast.Argument]) -> dict[st
     values = {name: getattr(settings, name) for name in OPTIONS}
     for argument in options:
         if argument.name not in OPTIONS:
-            raise ChromaSQLPlanningError(_unknown(argument.name), span=argument.span)
+            raise ChromaSQLPlanningError(_unknown(argument.name), code="unknown-option", span=argument.span)
         if argument.name in settings.fixed:
             raise ChromaSQLPlanningError(
-                f"{argument.name} is fixed by the application and no statement may set it", span=argument.span
+                f"{argument.name} is fixed by the application and no statement may set it",
+                code="scope-denied",
+                span=argument.span,
             )
         if not isinstance(argument.value, ast.Literal):
-            raise ChromaSQLPlanningError(f"{argument.name} takes {_TAKES[argument.name]}", span=argument.value.span)
+            raise ChromaSQLPlanningError(
+                f"{argument.name} takes {_TAKES[argument.name]}", code="invalid-option", span=argument.value.span
+            )
         try:
             values[argument.name] = _checked(argument.name, argument.value.value)
         except ChromaSQLPlanningError as error:
@@ -117,4 +121,4 @@ def _checked(name: str, value: Any) -> Any:
         ):
             return float(word)
         case _:
-            raise ChromaSQLPlanningError(f"{name} takes {_TAKES[name]}, not {value!r}")
+            raise ChromaSQLPlanningError(f"{name} takes {_TAKES[name]}, not {value!r}", code="invalid-option")

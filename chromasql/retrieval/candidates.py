@@ -55,7 +55,12 @@ async def search_leaves(
             by_count.setdefault(plan.per_collection or leaf.limit, []).append(leaf)
     for count, together in by_count.items():
         search = KnnRequest(
-            plan.filter, plan.candidates, count, plan.fetch.first, handle.space or plan.space or "l2", plan.page
+            plan.filter,
+            plan.candidates,
+            count,
+            plan.materialization.with_candidates,
+            handle.space or plan.space or "l2",
+            plan.page,
         )
         lists = await nearest(ask, search, [vectors[leaf] for leaf in together], handle.place, make)
         found.knn.update(zip(together, lists, strict=True))
@@ -66,7 +71,7 @@ async def search_leaves(
 
 
 async def _search_words(ask: Ask, plan: QueryPlan, leaf: Bm25Leaf, make: MakeRow, found: CandidateRows) -> None:
-    parts = ("document", *plan.fetch.first)
+    parts = ("document", *plan.materialization.with_candidates)
     found.words[leaf] = [row async for rows in scan(ask, leaf.matching, make, parts, page=plan.page) for row in rows]
     counted = 0
     async for rows in scan(ask, leaf.counted, make, (), page=plan.page):

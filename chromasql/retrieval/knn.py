@@ -36,7 +36,7 @@ __all__ = ["KnnRequest", "best_rows", "nearest"]
 _GROWTH = 4
 
 
-_FIRST_WIDE = 64
+_FIRST_EXPANSION = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,12 @@ async def nearest(
     if not search.filter.requests:
         return [[] for _ in vectors]
     match search.method:
-        case "query":
+        case "filtered":
             return await _by_query(ask, search, vectors, place, make)
-        case "widen":
-            return [await _by_widening(ask, search, vector, make) for vector in vectors]
+        case "expanding":
+            return [await _by_expanding(ask, search, vector, make) for vector in vectors]
         case _:
-            return [*await _by_resolving(ask, search, vectors, make)]
+            return [*await _by_prefilter(ask, search, vectors, make)]
 
 
 async def _by_query(
@@ -132,11 +132,11 @@ async def _may_be_incomplete(ask: Ask, search: KnnRequest, count: int) -> bool:
     return total > count
 
 
-async def _by_widening(ask: Ask, search: KnnRequest, vector: list[float], make: MakeRow) -> list[Row]:
+async def _by_expanding(ask: Ask, search: KnnRequest, vector: list[float], make: MakeRow) -> list[Row]:
     """Ask for more and more of the nearest records until enough of them pass the residual."""
     assert search.filter.residual is not None
     passes = compile_condition(search.filter.residual)
-    count = min(max(_FIRST_WIDE, search.wanted * _GROWTH), search.page)
+    count = min(max(_FIRST_EXPANSION, search.wanted * _GROWTH), search.page)
     while True:
         found: list[Row] = []
         ended = True
@@ -150,12 +150,12 @@ async def _by_widening(ask: Ask, search: KnnRequest, vector: list[float], make: 
         if len(best) == search.wanted:
             return best
         if ended or count >= search.page:
-            (resolved,) = await _by_resolving(ask, search, [vector], make)
+            (resolved,) = await _by_prefilter(ask, search, [vector], make)
             return resolved
         count = min(count * _GROWTH, search.page)
 
 
-async def _by_resolving(ask: Ask, search: KnnRequest, vectors: Sequence[list[float]], make: MakeRow) -> list[list[Row]]:
+async def _by_prefilter(ask: Ask, search: KnnRequest, vectors: Sequence[list[float]], make: MakeRow) -> list[list[Row]]:
     """Look up the ids that satisfy the filter, then ask for the nearest among them."""
     matching = await _matching(ask, search, make)
     ids = list(matching)

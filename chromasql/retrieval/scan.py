@@ -7,19 +7,18 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from chromasql.operators.predicate import compile_condition
-from chromasql.operators.row import PARTS, Row
+from chromasql.operators.row import Row
 from chromasql.plan import ALWAYS, ChromaRequest, Condition, Filter, columns_of
+from chromasql.plan.dialect import LOCAL
+from chromasql.plan.parts import PARTS
 
 __all__ = ["PAGE", "Ask", "by_ids", "checked_parts", "include", "page_rows", "scan"]
 
-PAGE = 10_000
+PAGE = LOCAL.page
 """How many records one request returns at most: with metadata, SQLite fails beyond 32,766."""
 
 
 _FIRST_PAGE = 256
-
-
-_INCLUDE = {"document": "documents", "embedding": "embeddings", "metadata": "metadatas", "uri": "uris"}
 
 
 class Ask(Protocol):
@@ -35,7 +34,7 @@ MakeRow = Callable[[str], Row]
 
 def include(parts: Sequence[str]) -> list[str]:
     """Return Chroma's names of the parts to fetch."""
-    return [_INCLUDE[part] for part in parts]
+    return [PARTS[part] for part in parts]
 
 
 def checked_parts(filter_: Filter) -> tuple[str, ...]:
@@ -57,7 +56,7 @@ def page_rows(answer: Mapping[str, Any], parts: Sequence[str], make: MakeRow) ->
 def fill_rows(rows: Sequence[Row], answer: Mapping[str, Any], parts: Sequence[str]) -> None:
     """Set the parts of rows from the lists of an answer that stand beside them."""
     for part in parts:
-        values = answer[_INCLUDE[part]]
+        values = answer[PARTS[part]]
         if part == "embedding":
             values = [plain_vector(value) for value in values]
         for row, value in zip(rows, values, strict=True):

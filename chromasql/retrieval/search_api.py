@@ -80,7 +80,7 @@ async def search_knn(
     A dense leaf is left out where the most that a payload returns holds too few records that satisfy the filter; it
     can be searched by ``query``. A sparse one cannot, and then raises `ChromaSQLExecutionError`.
     """
-    parts = _fetched(plan, plan.fetch.first)
+    parts = _fetched(plan, plan.materialization.with_candidates)
     passes = None if plan.filter.residual is None else compile_condition(plan.filter.residual)
     where = _where(plan.filter.requests[0])
     wanted = {leaf: plan.per_collection or leaf.limit for leaf in leaves}

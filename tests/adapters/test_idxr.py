@@ -8,6 +8,7 @@ from typing import Any
 import chromadb
 import pytest
 from chromadb.errors import NotFoundError
+from idxr.vectorize_lib import query_client as idxr
 
 from chromasql.adapters import AsyncMultiCollectionAdapter, MetadataFieldRouter, load_query_config
 from chromasql.errors import ChromaSQLExecutionError, ChromaSQLPlanningError
@@ -15,7 +16,6 @@ from chromasql.parser import parse
 from chromasql.protocols import AsyncCollectionProvider
 from chromasql.testing import check_provider
 
-idxr = pytest.importorskip("idxr.vectorize_lib.query_client")
 # idxr opens an AsyncHttpClient by itself, and leaves its connections open.
 pytestmark = pytest.mark.usefixtures("open_async_client")
 
@@ -122,7 +122,7 @@ async def test_the_config_of_idxr_routes(client: Any, config_path: Path, names: 
 class Like:
     """A client of the same kind with public names and no connection of its own."""
 
-    query_config = {"collection_to_models": {"a": [], "b": []}}
+    query_config = {"collection_to_models": {"docs-a": [], "docs-b": []}}
 
     async def get_collection(self, name: str) -> str:
         """Open nothing."""
@@ -132,16 +132,16 @@ class Like:
 async def test_a_client_like_it_will_do() -> None:
     """Public names serve as well, and the model half of the config may be missing."""
     provider = AsyncMultiCollectionAdapter(Like())
-    provider.forget_collection("a")
+    provider.forget_collection("docs-a")
 
-    assert await provider.list_collection_names() == ["a", "b"]
-    assert await provider.get_collection("a") == "collection a"
+    assert await provider.list_collection_names() == ["docs-a", "docs-b"]
+    assert await provider.get_collection("docs-a") == "collection docs-a"
 
 
 @pytest.mark.parametrize("client", [object(), {"query_config": {}}, type("Half", (), {"get_collection": None})()])
 def test_any_other_object_is_refused(client: Any) -> None:
     """What cannot open collections or has no query config is refused when the adapter is made."""
     with pytest.raises(
-        ChromaSQLPlanningError, match="so it is no multi-collection client; SimpleAsyncClientAdapter takes"
+        ChromaSQLPlanningError, match="so it is not a multi-collection client; SimpleAsyncClientAdapter takes"
     ):
         AsyncMultiCollectionAdapter(client)

@@ -136,7 +136,7 @@ async def test_get_answers_as_chroma(twins: Any, arguments: dict[str, Any], incl
         if column == "embeddings" and values:  # Chroma normalises those of cosine and scales them back
             assert np.array(values) == pytest.approx(np.array(found))
         elif column == "metadatas" and values:  # where there is a uri, Chroma says {} for None
-            assert values == [each or None for each in found]
+            assert values == [value or None for value in found]
         else:
             assert values == found
 
@@ -156,10 +156,10 @@ async def test_query_answers_as_chroma(twins: Any, arguments: dict[str, Any], in
         assert (answer[column] is None) == (expected[column] is None) == (column not in include)
         assert bare[column] == answer[column]
     assert (bare["distances"] is None) == ("distances" not in include)
-    for at in range(len(vectors)):
-        near = dict(zip(expected["ids"][at], expected["distances"][at], strict=True))
-        assert dict(zip(answer["ids"][at], answer["distances"][at], strict=True)) == pytest.approx(near, abs=1e-5)
-        assert answer["distances"][at] == sorted(answer["distances"][at])
+    for index in range(len(vectors)):
+        near = dict(zip(expected["ids"][index], expected["distances"][index], strict=True))
+        assert dict(zip(answer["ids"][index], answer["distances"][index], strict=True)) == pytest.approx(near, abs=1e-5)
+        assert answer["distances"][index] == sorted(answer["distances"][index])
 
 
 async def test_count_and_what_describes_a_collection(twins: Any) -> None:
@@ -185,11 +185,11 @@ async def test_ties_keep_record_order_and_the_cut() -> None:
 async def test_a_distance_does_not_depend_on_the_other_records() -> None:
     """A record has the same distance, to the last bit, alone and among others."""
     vectors = np.random.default_rng(1).normal(size=(40, 33)).tolist()
-    records = [{"id": str(at), "embedding": vector} for at, vector in enumerate(vectors)]
+    records = [{"id": str(index), "embedding": vector} for index, vector in enumerate(vectors)]
 
     for space in ("l2", "cosine", "ip"):
         whole = await MemoryCollection("all", records, space=space).query([vectors[0]], n_results=40)
-        parts = [await MemoryCollection("one", [each], space=space).query([vectors[0]]) for each in records]
+        parts = [await MemoryCollection("one", [record], space=space).query([vectors[0]]) for record in records]
         alone = {part["ids"][0][0]: part["distances"][0][0] for part in parts}
         assert dict(zip(whole["ids"][0], whole["distances"][0], strict=True)) == alone
 

@@ -176,8 +176,8 @@ def test_a_query_config_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", "is no JSON: Expecting property name"),
-        (b"\xff", "is no JSON: 'utf-8'"),
+        (b"{", "is not JSON: Expecting property name"),
+        (b"\xff", "is not JSON: 'utf-8'"),
         (b"[]", "is wrong at the top"),
         (b'{"model_to_collections": {"a": 1}}', "is wrong at model_to_collections.a"),
         (None, "cannot be read: No such file"),
@@ -262,7 +262,7 @@ def test_the_same_value_is_named_on_every_run() -> None:
 )
 def test_a_name_that_chroma_refuses_is_refused(template: str, value: str) -> None:
     """Letters alone do not make a name: its ends, its dots and its length count too."""
-    with pytest.raises(ChromaSQLRoutingError, match="which no collection is called"):
+    with pytest.raises(ChromaSQLRoutingError, match="which cannot be the name of a collection"):
         PatternRouter(template).route(query("t = :t", {"t": value}))
 
 

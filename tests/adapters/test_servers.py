@@ -93,10 +93,10 @@ def test_where_records_are_does_not_matter(records: list[tuple[str, str, int]]) 
     spread: dict[str, dict[str, list[int]]] = {server: {"x": [], "y": [], "z.z": []} for server in "abc"}
     for server, collection, number in dict.fromkeys(records):
         spread[server][collection].append(number)
-    together = {f"{server}.{name}": found for server, each in spread.items() for name, found in each.items()}
+    together = {f"{server}.{name}": found for server, stored in spread.items() for name, found in stored.items()}
 
     async def both() -> None:
-        apart = ServersProvider({server: memory(**each) for server, each in spread.items()})
+        apart = ServersProvider({server: memory(**stored) for server, stored in spread.items()})
         assert await ids(apart, RANKED) == await ids(memory(**together), RANKED)
 
     asyncio.run(both())
@@ -119,9 +119,7 @@ async def test_real_clients(tmp_path: Any, chroma_server: Any, unique_name: Any)
         "address": chroma_server.url,
     }
     async with ServersProvider(sources) as servers:
-        sql = (
-            f"SELECT _collection, distance FROM {', '.join(chr(34) + each + '.' + name + chr(34) for each in sources)}"
-        )
+        sql = f"SELECT _collection, distance FROM {', '.join(chr(34) + server + '.' + name + chr(34) for server in sources)}"
         rows = (await connect_async(servers).execute(f"{sql} USING EMBEDDING (VECTOR [0.0]) TOPK 9")).rows
     embedded.close()
     expected = {"folder": 0.0, "adapter": 1.0, "client": 1.0, "address": 4.0}
@@ -137,7 +135,7 @@ async def test_a_server_that_is_down() -> None:
     database = connect_async(servers, settings=Settings(retries=0))
     result = await database.execute("SELECT id FROM eu.docs, us.docs, us.notes")
     assert [row["id"] for row in result] == ["1"]
-    assert [str(each.error) for each in result.failures] == [
+    assert [str(outcome.error) for outcome in result.failures] == [
         "us.docs: ConnectionRefusedError: port 8000",
         "us.notes: ConnectionRefusedError: port 8000",
     ]
@@ -246,9 +244,9 @@ async def test_retry_after_passes_on() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("ue.docs", "there is no collection ue.docs; did you mean .*eu.docs"),
-        ("docs", "there is no collection docs; "),
-        ("eu.dosc", "there is no collection eu.dosc; did you mean eu.docs"),
+        ("ue.docs", "collection ue.docs does not exist; did you mean .*eu.docs"),
+        ("docs", "collection docs does not exist; "),
+        ("eu.dosc", "collection eu.dosc does not exist; did you mean eu.docs"),
     ],
 )
 async def test_names_that_do_not_exist(name: str, said: str) -> None:
@@ -260,23 +258,23 @@ async def test_names_that_do_not_exist(name: str, said: str) -> None:
 
 async def test_the_error_of_the_provider_itself() -> None:
     """Asked for a server that it has not, it names those it has."""
-    with pytest.raises(LookupError, match=r"x.docs names no server; the servers are eu$"):
+    with pytest.raises(LookupError, match=r"server x does not exist; the servers are eu$"):
         await ServersProvider({"eu": memory()}).get_collection("x.docs")
-    with pytest.raises(LookupError, match=r"eus.docs names no server; did you mean eu\?"):
+    with pytest.raises(LookupError, match=r"server eus does not exist; did you mean eu\?"):
         await ServersProvider({"eu": memory()}).get_collection("eus.docs")
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "a/b", "a b", "é", "-a", "a-", "a--b", 5])
 def test_bad_names_of_servers(name: Any) -> None:
     """The name of a server has no dot and needs no quotes."""
-    with pytest.raises(ChromaSQLPlanningError, match="is no name of a server"):
+    with pytest.raises(ChromaSQLPlanningError, match="is not a valid name of a server"):
         ServersProvider({name: memory()})
 
 
 @pytest.mark.parametrize("servers", [{}, {"eu": 5}, {"eu": None}])
 def test_bad_servers(servers: Any) -> None:
     """No server at all, or something that is none, is refused."""
-    with pytest.raises(ChromaSQLPlanningError, match=r"give at least one server|cannot open a"):
+    with pytest.raises(ChromaSQLPlanningError, match=r"needs at least one server|the source must be"):
         ServersProvider(servers)
 
 
@@ -345,7 +343,7 @@ async def test_no_credential_reaches_another_server() -> None:
 def test_tls_is_verified() -> None:
     """An https address is asked with certificates verified."""
     servers = ServersProvider({"eu": "https://localhost:1"})
-    assert servers._providers["eu"]._server.ssl is True
+    assert servers._providers["eu"]._server.options.ssl is None
 
 
 async def test_shared_headers_are_warned_of(chroma_server: Any, open_async_client: Any) -> None:
@@ -356,7 +354,7 @@ async def test_shared_headers_are_warned_of(chroma_server: Any, open_async_clien
     ]
     with pytest.warns(UserWarning, match="the headers of the first to both") as caught:
         ServersProvider({"one": one, "two": SimpleAsyncClientAdapter(two)})
-    assert not any(value in str(each.message) for each in caught for value in ("X-Chroma-Token", "second"))
+    assert not any(value in str(warning.message) for warning in caught for value in ("X-Chroma-Token", "second"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ServersProvider({"one": one, "other": chroma_server.url})

@@ -21,7 +21,7 @@ from chromasql.analysis import bind_parameters, extract_metadata_values
 from chromasql.ast import Array, EmbeddingText, EmbeddingVector, Literal, Parameter, SparseVector
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.parser import parse
-from tests.support.oracle.statements import literal, same
+from tests.support.oracle.values import literal, same
 from tests.support.strategies.conditions import Condition, Metadata, conditions, metadatas
 
 

@@ -23,7 +23,9 @@ from chromasql.operators.bm25 import split_words, words_pattern
 from chromasql.operators.patterns import compile_regex
 from tests.support.distributed import DistributedCollection, DistributedProvider
 from tests.support.distributed import Record as CloudRecord
-from tests.support.oracle.ranks import Bm25, Collection, Filter, Record, Statement, disagreement
+from tests.support.oracle.predicates import Filter
+from tests.support.oracle.ranks import Bm25, Statement, disagreement
+from tests.support.oracle.values import Collection, Record
 
 relaxed = settings(suppress_health_check=list(HealthCheck))
 pytestmark = pytest.mark.timeout(7200)
@@ -108,7 +110,7 @@ def test_any_split(both, draws):
         k1=draws.draw(st.sampled_from([1.2, 0.0, 0.5, 3.0])),
         b=draws.draw(st.sampled_from([0.75, 0.0, 1.0])),
     )
-    where = Filter("kind = 'a'", lambda record: record.metadata.get("kind") == "a")
+    where = Filter("kind = 'a'", lambda record: record.values.get("kind") == "a")
     statement = Statement(rank, where=draws.draw(st.sampled_from([None, where])))
     answers = []
     for collections in (together, apart):

@@ -18,7 +18,7 @@ import chromasql
 from chromasql import ChromaSQLPlanningError
 from chromasql.adapters import MemoryProvider
 from chromasql.adapters.memory import MemoryCollection
-from tests.support.oracle.ranks import kinds
+from tests.support.oracle.values import orderable
 from tests.support.strategies.ranked import Data, datasets, local
 
 relaxed = settings(suppress_health_check=list(HealthCheck))
@@ -175,7 +175,7 @@ def present(key: str, group: Sequence[Metadata], *, distinct: bool) -> list[Any]
         return found
     kept: dict[Any, Any] = {}
     for value in found:
-        kept.setdefault(kinds(value), value)
+        kept.setdefault(orderable(value), value)
     return list(kept.values())
 
 
@@ -201,7 +201,7 @@ def call(function: str, key: str, *, distinct: bool) -> Call:
         return [value for value in present(key, group, distinct=distinct) if type(value) in (int, float)]
 
     def extreme(choose: Any) -> Callable[[Sequence[Metadata]], Any]:
-        return lambda group: choose(present(key, group, distinct=False), key=kinds, default=None)
+        return lambda group: choose(present(key, group, distinct=False), key=orderable, default=None)
 
     def average(group: Sequence[Metadata]) -> float | None:
         found = numbers(group)
@@ -245,7 +245,7 @@ metadatas = st.fixed_dictionaries(
 
 
 def group_key(value: Any) -> Any:
-    return None if value is None else kinds(value)
+    return None if value is None else orderable(value)
 
 
 @relaxed

@@ -18,7 +18,7 @@ from tests.support.strategies.records import MOST_COLLECTIONS, Data, datasets, f
 STATEMENTS = 4
 """How many statements are asked of the same records."""
 
-pytestmark = pytest.mark.timeout(7200)
+pytestmark = [pytest.mark.timeout(7200), pytest.mark.no_cover]
 relaxed = settings(suppress_health_check=list(HealthCheck))
 fewer = settings(relaxed, max_examples=settings.default.max_examples // 2)
 over_http = settings(relaxed, max_examples=settings.default.max_examples // 5)

@@ -15,17 +15,8 @@ import chromasql
 import tests.support.oracle.statements as reference
 from tests.support.distributed import DistributedCollection, DistributedProvider
 from tests.support.distributed import Record as CloudRecord
-from tests.support.oracle.ranks import (
-    Collection,
-    Knn,
-    Number,
-    Operation,
-    Record,
-    Rrf,
-    Statement,
-    disagreement,
-    leaves_of,
-)
+from tests.support.oracle.ranks import Knn, Number, Operation, Rrf, Statement, disagreement, leaves_of
+from tests.support.oracle.values import Collection, Record
 from tests.support.strategies import records as predicates
 from tests.support.strategies.ranked import Data, cloud, datasets, local, statements
 

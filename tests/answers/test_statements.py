@@ -19,7 +19,9 @@ from chromasql.adapters import SimpleAsyncClientAdapter
 from chromasql.operators.merge import merge_by_rank
 from chromasql.operators.row import Row
 from chromasql.plan import Materialization, QueryPlan
-from tests.support.oracle.statements import Collection, Column, Compare, Record, Statement, agree, answer, matching
+from tests.support.oracle.predicates import Column, Compare
+from tests.support.oracle.statements import Statement, agree, answer, matching
+from tests.support.oracle.values import Collection, Record
 from tests.support.stores import filled
 from tests.support.strategies.records import MOST_COLLECTIONS, Data, datasets, rankings, scans
 
@@ -192,16 +194,16 @@ def test_execute_multi_collection(store, draws):
 
 def fetches(plan: QueryPlan) -> Iterator[Materialization]:
     """Give the ways to fetch the parts that a plan needs: all at once, before the order, or as late as can be."""
-    needed = plan.fetch
-    parts = tuple(sorted({*needed.first, *needed.score, *needed.order, *needed.last}))
+    needed = plan.materialization
+    parts = tuple(sorted({*needed.with_candidates, *needed.for_scoring, *needed.for_ordering, *needed.for_page}))
     ordered = tuple(part for part in parts if any(key.column.part == part for key in plan.order))
     late = tuple(part for part in parts if part not in ordered)
-    yield Materialization(first=parts)
+    yield Materialization(with_candidates=parts)
     if plan.rankings:
-        yield Materialization(order=parts)
-        yield Materialization(order=ordered, last=late)
+        yield Materialization(for_ordering=parts)
+        yield Materialization(for_ordering=ordered, for_page=late)
     else:
-        yield Materialization(first=ordered, last=late)
+        yield Materialization(with_candidates=ordered, for_page=late)
 
 
 @fewer

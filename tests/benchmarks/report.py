@@ -14,7 +14,7 @@ from tests.benchmarks.fanout import ratios_of
 
 _INTRO = """# Benchmarks
 
-What ChromaSQL costs beside the fan-out that one would write by hand. One command measures everything and writes this page:
+What ChromaSQL costs compared with a fan-out written by hand. One command measures everything and writes this page:
 
 ```bash
 python -m tests.benchmarks
@@ -22,20 +22,20 @@ python -m tests.benchmarks
 
 **How.** Contenders run in turn (A B A B); a figure is the median of its runs, and a ratio is the ratio of two medians.
 The records are made by the benchmark: 37 collections of 1,000 records and 370 of 100, vectors of 128 components,
-documents of 800 bytes, two metadata keys. They lie in a `chroma run` server on the same machine, whose work is in every wall time, and in an
-embedded `PersistentClient`. CPU is that of the client's process with all its threads; embedded, Chroma's own work is in it.
+documents of 800 bytes, two metadata keys. They are in a `chroma run` server on the same machine, whose work is part of every wall time, and in an
+embedded `PersistentClient`. CPU is that of the client's process with all its threads; embedded, it includes Chroma's own work.
 
-- *By hand, server*: `asyncio.gather` over `AsyncHttpClient` collections that are open already, everything that is shown included,
-  `heapq.merge`.
+- *By hand, server*: `asyncio.gather` over `AsyncHttpClient` collections that are already open, with everything that is shown included,
+  and `heapq.merge`.
 - *By hand, embedded*: the same as a loop, and on a pool of 4 threads; the better of the two counts.
-- *Floor*: bare requests through aiohttp for ids and distances, encoded beforehand, answers not even read as JSON.
+- *Floor*: bare requests through aiohttp for ids and distances, encoded in advance, without even parsing the answers as JSON.
 - *ChromaSQL*: over an address, over a given `AsyncHttpClient`, and embedded through the blocking `connect`. The collections
   are named by a router, as the code by hand knows its own.
 
-Each workload has clients of its own, one for the code by hand and one for ChromaSQL, since what chromadb's `AsyncHttpClient` costs per call grows
-with the connections that it has been left: asking 370 collections at once opens as many and takes seconds, once, before anything is timed.
+Each workload has clients of its own, one for the code by hand and one for ChromaSQL, since a call of chromadb's `AsyncHttpClient` costs more the more
+connections it has open: querying 370 collections at once opens as many, which takes seconds, once, before anything is timed.
 
-Before anything is timed, the contenders' answers are compared. The index is approximate and ChromaSQL asks it for one record more than wanted, so
+Before anything is timed, the contenders' answers are compared. The index is approximate and ChromaSQL requests one record more than needed, so
 a few ids at the far end of a long list may differ; the table says how many are the same.
 """
 _FORMS = {"address": "over an address", "client": "over a given AsyncHttpClient", "embedded": "embedded"}
@@ -78,8 +78,8 @@ def _machine(found: dict[str, Any], loads: dict[str, float]) -> str:
     return (
         f"**Where.** {found['cores']} cores ({found['processor']}), {found['system']}, Python {found['python']} with asyncio's own loop, "
         f"{packages}. Client and server share the cores.\n\n"
-        f"The load average when each part began, the part before it included: {busy}. Far above {found['cores']}, other programs had a part of the "
-        "time, and figures in milliseconds are too high; ratios, whose contenders took turns, suffer less.\n"
+        f"The load average when each part began, which includes the part before it: {busy}. If it is far above {found['cores']}, other programs used "
+        "the machine, and figures in milliseconds are too high; ratios, whose contenders alternate, are affected less.\n"
     )
 
 
@@ -94,8 +94,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _fanout(workloads: list[dict[str, Any]], pattern: dict[str, float] | None) -> str:
     parts = [
         "## Against the code by hand\n",
-        "![Wall time by that of the code by hand](benchmarks.svg)\n",
-        "Wall time of ChromaSQL by that of the code by hand; in brackets the goal.\n",
+        "![Wall time divided by that of the code by hand](benchmarks.svg)\n",
+        "Wall time of ChromaSQL divided by that of the code by hand, with the goal in brackets.\n",
         _table(
             ("workload", *_FORMS.values(), "CPU over an address", "same ids"),
             [
@@ -138,7 +138,7 @@ def _fanout(workloads: list[dict[str, Any]], pattern: dict[str, float] | None) -
     ]
     top = workloads[0]["server"]
     floor = top["address"]["wall"] / top["floor"]["wall"]
-    parts.append(f"Top 10 over an address by the floor: {_against(floor, _FLOOR_GOAL)}.\n")
+    parts.append(f"Top 10 over an address, divided by the floor: {_against(floor, _FLOOR_GOAL)}.\n")
     if pattern is not None:
         parts.append(
             "Where FROM has a pattern, the names are listed first: top 10 over an address takes "
@@ -203,7 +203,7 @@ def _weighing(found: list[dict[str, Any]]) -> str:
         [
             "## Late or at once\n",
             (
-                "Wall time of fetching the parts late, for the winners alone, by that of fetching them with all candidates: below 1, late is faster. "
+                "Wall time of fetching the parts late, for the winners alone, divided by that of fetching them with all candidates: below 1, late is faster. "
                 "The constants of `chromasql/planner/materialization.py` are fitted to such times; the last column is what the planner chooses.\n"
             ),
             _table(
@@ -230,7 +230,7 @@ def _sizes(found: list[dict[str, Any]]) -> str:
         [
             "## How many at once\n",
             (
-                "Wall time in milliseconds, all 37 collections, documents and metadata, by the number of calls that may be under way. Four threads, eight "
+                "Wall time in milliseconds, all 37 collections, documents and metadata, by the number of concurrent calls. Four threads, eight "
                 "connections and eight calls are what ChromaSQL starts with.\n"
             ),
             _table(
@@ -248,7 +248,7 @@ def _engine(found: dict[str, Any]) -> str:
         [
             "## The engine alone\n",
             (
-                "Collections in memory that answer at once, top 10 of 10 rows each: the cost against their number is a straight line, and the tasks are "
+                "Collections in memory that answer immediately, top 10 of 10 rows each: the cost against their number is a straight line, and the tasks are "
                 "bounded.\n"
             ),
             _table(
@@ -385,7 +385,7 @@ def _load(found: dict[str, Any]) -> str:
                     )
                 ],
             ),
-            "What the client's process held meanwhile, and once the database was closed.\n",
+            "What the client's process held in the meantime, and after the database was closed.\n",
             _table(
                 ("second", "memory, MB", "sockets"),
                 [
@@ -460,7 +460,9 @@ def _plot(workloads: list[dict[str, Any]], path: Path) -> None:
     axes.axvline(1, color="grey", linestyle="--", linewidth=1)
     axes.set_yticks([place + height for place in range(len(workloads))], [each["title"] for each in workloads])
     axes.invert_yaxis()
-    axes.set_xlabel("wall time by that of the code by hand (dashed: the same; black: the goal)")
-    axes.legend()
-    figure.tight_layout()
+    figure.supxlabel(
+        "wall time divided by that of the code by hand (dashed: the same; black: the goal)", fontsize="medium"
+    )
+    figure.legend(loc="upper center", ncols=3, frameon=False)
+    figure.tight_layout(rect=(0, 0, 1, 0.96))
     figure.savefig(path, metadata={"Date": None})

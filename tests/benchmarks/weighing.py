@@ -65,7 +65,7 @@ async def measure(url: str, folder: Path, shape: Shape, rounds: int) -> list[dic
                         "shown": title,
                         "collections": collections,
                         "candidates": limit,
-                        "chosen": "late" if plan.fetch.last else "at once",
+                        "chosen": "late" if plan.materialization.for_page else "at once",
                         **{name: costs[f"{name}, late"].wall / costs[f"{name}, at once"].wall for name in databases},
                     }
                 )

@@ -543,6 +543,7 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
     assert (code, errors) == (141, b"")
 
 
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_ctrl_c_exits_with_130(silent_server):
     """Ctrl-C ends a statement under way without a traceback, with 130 as a shell expects."""
     with spawned("query", "SELECT id FROM docs", "--url", address_of(silent_server)) as process:

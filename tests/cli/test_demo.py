@@ -256,7 +256,7 @@ def test_texts_go_to_the_collections_of_their_topics(tmp_path):
     assert progress == [(1, 2), (2, 2)]
     with closing(chromadb.PersistentClient(str(tmp_path))) as client:
         stored = {collection.name: collection.get() for collection in client.list_collections()}
-        spaces = {each.configuration_json["hnsw"]["space"] for each in client.list_collections()}
+        spaces = {collection.configuration_json["hnsw"]["space"] for collection in client.list_collections()}
     assert spaces == {"cosine"}
     assert {name: records["ids"] for name, records in stored.items()} == {
         "stdlib-formats": ["json.loads"],
@@ -350,8 +350,8 @@ def test_the_demo_runs_from_beginning_to_end(whole):
     assert len(STOPS) >= 6
     for number, stop in enumerate(STOPS, start=1):
         assert f"{number}. {stop.title}\n\n{stop.sql}\n" in result.stdout
-    assert result.stdout.count(" collections asked (") == len(STOPS) - 1
-    assert "2 collections asked (stdlib-data, stdlib-formats)" in result.stdout
+    assert result.stdout.count(" collections searched (") == len(STOPS) - 1
+    assert "2 collections searched (stdlib-data, stdlib-formats)" in result.stdout
     assert "asyncio.taskgroups.TaskGroup\t" in result.stdout
     assert "collections.Counter\t" in result.stdout
     assert "route: " in result.stdout

@@ -108,38 +108,36 @@ async def test_a_server_that_hangs_takes_no_turns_from_another() -> None:
 
 async def test_turns_come_back_from_whoever_is_cancelled() -> None:
     """One that waits for a turn of its collection, or of its server, and is cancelled leaves no turn taken."""
-    turns = CallLimits(2, 1).here()
-    await turns.take("a")
-    await turns.take("b")
-    waiting = [asyncio.ensure_future(turns.take(name)) for name in ("a", "c")]
+    limiter = CallLimits(2, 1).for_running_loop()
+    await limiter.acquire("a")
+    await limiter.acquire("b")
+    waiting = [asyncio.ensure_future(limiter.acquire(name)) for name in ("a", "c")]
     await asyncio.sleep(0)
     for each in waiting:
         each.cancel()
     await asyncio.wait(waiting)
-    turns.give_back("a")
-    turns.give_back("b")
-    assert len(turns) == 0
+    limiter.release("a")
+    limiter.release("b")
+    assert len(limiter) == 0
     for name in ("a", "c"):
         async with asyncio.timeout(5):
-            await turns.take(name)
+            await limiter.acquire(name)
 
 
 async def test_names_that_nobody_asks_again_take_no_room() -> None:
     """A thousand names that do not exist leave nothing behind."""
-    limits = CallLimits(2)
     database = connect_async(memory("a"), max_concurrency=2)
-    database._engine._limits = limits
     for at in range(1_000):
-        with pytest.raises(ChromaSQLPlanningError, match="there is no collection"):
+        with pytest.raises(ChromaSQLPlanningError, match="does not exist"):
             await database.execute(f"SELECT id FROM nowhere-{at}")
 
-    assert len(limits.here()) == 0
+    assert len(database._engine._shared.limits.for_running_loop()) == 0
 
 
 @pytest.mark.parametrize("limit", [0, 1.5, True, "8"])
 def test_a_limit_is_a_whole_number(limit: Any) -> None:
     """What cannot be a number of calls is refused."""
-    with pytest.raises(ChromaSQLPlanningError, match="max_per_collection takes a whole number of at least 1"):
+    with pytest.raises(ChromaSQLPlanningError, match="max_per_collection must be a whole number of at least 1"):
         connect_async(memory("a"), max_per_collection=limit)
 
 
@@ -152,4 +150,4 @@ def test_each_loop_has_its_turns() -> None:
 
 async def _taken(limits: CallLimits) -> None:
     async with asyncio.timeout(5):
-        await limits.here().take("a")
+        await limits.for_running_loop().acquire("a")

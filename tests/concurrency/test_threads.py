@@ -69,7 +69,7 @@ async def until_abandoned(calls: BlockingPool, count: int) -> None:
 
 async def test_abandoned_calls_hold_up_nobody(hanging: Hanging) -> None:
     """However many calls hang, up to the bound, the next one runs at once."""
-    calls = BlockingPool(at_once=2, most_abandoned=6)
+    calls = BlockingPool(max_workers=2, max_abandoned=6)
     for number in range(5):
         await abandon(calls, hanging)
         assert calls.abandoned == number + 1
@@ -79,12 +79,12 @@ async def test_abandoned_calls_hold_up_nobody(hanging: Hanging) -> None:
 
 async def test_the_bound(hanging: Hanging) -> None:
     """At the bound a call is refused in words, before it begins, and made again as soon as one has returned."""
-    calls = BlockingPool(at_once=2, most_abandoned=3)
+    calls = BlockingPool(max_workers=2, max_abandoned=3)
     for _ in range(3):
         await abandon(calls, hanging)
     before = len(calls._threads)
     for _ in range(20):
-        with pytest.raises(ChromaSQLExecutionError, match="3 blocking calls that were given up have not returned"):
+        with pytest.raises(ChromaSQLExecutionError, match="thread pool exhausted: 3 cancelled calls"):
             await calls.run(lambda: pytest.fail("it began"))
     assert len(calls._threads) == before
 
@@ -96,7 +96,7 @@ async def test_the_bound(hanging: Hanging) -> None:
 
 async def test_those_that_wait_are_refused_too(hanging: Hanging) -> None:
     """A call that waits for its turn while the bound is reached is refused, rather than waiting for ever."""
-    calls = BlockingPool(at_once=1, most_abandoned=1)
+    calls = BlockingPool(max_workers=1, max_abandoned=1)
     call, begun = hanging.make()
     first = asyncio.create_task(calls.run(call))
     await begins(begun)
@@ -106,14 +106,14 @@ async def test_those_that_wait_are_refused_too(hanging: Hanging) -> None:
     with pytest.raises(asyncio.CancelledError):
         await first
     for task in waiting:
-        with pytest.raises(ChromaSQLExecutionError, match="have not returned"):
+        with pytest.raises(ChromaSQLExecutionError, match="are still blocked"):
             await task
     calls.close()
 
 
 async def test_threads_are_bounded(hanging: Hanging) -> None:
     """Threads that took over end when there are more than may run at once again."""
-    calls = BlockingPool(at_once=2, most_abandoned=20)
+    calls = BlockingPool(max_workers=2, max_abandoned=20)
     for _ in range(20):
         await abandon(calls, hanging)
     assert len(calls._threads) <= 22
@@ -129,7 +129,7 @@ async def test_threads_are_bounded(hanging: Hanging) -> None:
 
 async def test_one_that_waits_never_begins(hanging: Hanging) -> None:
     """A call that is cancelled before its turn is not made."""
-    calls = BlockingPool(at_once=1)
+    calls = BlockingPool(max_workers=1)
     call, begun = hanging.make()
     first = asyncio.create_task(calls.run(call))
     await begins(begun)
@@ -151,7 +151,7 @@ async def test_one_that_waits_never_begins(hanging: Hanging) -> None:
 )
 async def test_errors_come_through(error: type[BaseException], raised: type[BaseException]) -> None:
     """What a call raises is raised where it is awaited, and its thread goes on."""
-    calls = BlockingPool(at_once=1)
+    calls = BlockingPool(max_workers=1)
 
     def call() -> None:
         raise error
@@ -165,7 +165,7 @@ async def test_errors_come_through(error: type[BaseException], raised: type[Base
 
 async def test_statements_that_hang(client: Any, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
     """An embedded collection that hangs costs each statement its deadline and no other statement anything."""
-    calls = BlockingPool(at_once=2, most_abandoned=4)
+    calls = BlockingPool(max_workers=2, max_abandoned=4)
     monkeypatch.setattr(threads, "_threads", lambda: calls)
     for name in ("good", "hung"):
         fill(client, name, 3)

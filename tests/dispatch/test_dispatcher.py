@@ -429,7 +429,7 @@ async def test_faults_of_listing(spy: Spy, fault: Exception, sql: str) -> None:
 async def test_garbage_of_listing(spy: Spy, names: Any) -> None:
     """A listing that is no list of names is refused in words."""
     spy.instead["", "list"] = answers(names)
-    with pytest.raises(ChromaSQLExecutionError, match=r"not a list of names|which is no name"):
+    with pytest.raises(ChromaSQLExecutionError, match=r"not a list of names|which is not a name"):
         await connect_async(spy).execute("SELECT id FROM *")
 
 
@@ -439,7 +439,7 @@ async def test_garbage_for_a_collection(spy: Spy, collection: Any) -> None:
     spy.instead["two", "open"] = answers(collection)
     result = await connect_async(spy).execute(RANKED)
     (failure,) = result.failures
-    assert "is no collection: it has no get and query" in str(failure.error)
+    assert "is not a collection: it needs the methods get and query" in str(failure.error)
 
 
 def query_answer(**changes: Any) -> dict[str, Any]:
@@ -562,7 +562,7 @@ async def test_a_collection_whose_methods_are_odd(spy: Spy) -> None:
 
 async def test_routing_errors_are_the_statements_own(spy: Spy) -> None:
     """A name in FROM that does not exist ends the statement even where failures are skipped."""
-    with pytest.raises(ChromaSQLRoutingError, match=r"there is no collection won; did you mean .*one"):
+    with pytest.raises(ChromaSQLRoutingError, match=r"collection won does not exist; did you mean .*one"):
         await connect_async(spy).execute("SELECT id FROM one, won")
 
 

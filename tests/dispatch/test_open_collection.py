@@ -206,7 +206,7 @@ async def test_a_collection_that_keeps_changing(client: Any) -> None:
 
     for name in ("docs", "other", "third"):
         spy.instead[name, "query"] = raises(NotFoundError("stale"))
-    with pytest.raises(ChromaSQLExecutionError, match=r"collection docs was made again, .*; ask again"):
+    with pytest.raises(ChromaSQLExecutionError, match=r"collection docs .* during the query; retry"):
         await connect_async(Fickle(), dialect="local").execute(RANKED.format("docs"))
 
 
@@ -217,7 +217,7 @@ async def test_a_deleted_collection(client: Any) -> None:
     database = connect_async(client)
     await database.execute("SELECT id FROM docs")
     client.delete_collection("docs")
-    with pytest.raises(ChromaSQLRoutingError, match="there is no collection docs; did you mean docs-new"):
+    with pytest.raises(ChromaSQLRoutingError, match="collection docs does not exist; did you mean docs-new"):
         await database.execute("SELECT id FROM docs")
 
 
@@ -436,7 +436,7 @@ async def test_the_provider_says_its_concurrency() -> None:
     """A provider's own max_concurrency holds where the caller names none."""
     provider: Any = MemoryProvider({"docs": []})
     provider.max_concurrency = 0.5
-    with pytest.raises(ChromaSQLPlanningError, match=r"max_concurrency takes a whole number of at least 1, not 0\.5"):
+    with pytest.raises(ChromaSQLPlanningError, match=r"max_concurrency must be a whole number of at least 1, not 0\.5"):
         connect_async(provider)
     provider.max_concurrency = 2
     assert len(await connect_async(provider).execute("SELECT id FROM docs")) == 0
@@ -445,7 +445,7 @@ async def test_the_provider_says_its_concurrency() -> None:
 @pytest.mark.parametrize("limit", [0, -1, 1.5, True, "8"])
 def test_bad_concurrency(client: Any, limit: Any) -> None:
     """A limit that is no whole number of at least 1 is refused."""
-    with pytest.raises(ChromaSQLPlanningError, match="max_concurrency takes a whole number of at least 1"):
+    with pytest.raises(ChromaSQLPlanningError, match="max_concurrency must be a whole number of at least 1"):
         connect_async(client, max_concurrency=limit)
 
 
@@ -530,7 +530,7 @@ async def test_an_adapter_may_be_restricted(client: Any) -> None:
     fill(client, "two", 1)
     database = connect_async(SimpleAsyncClientAdapter(client, ["two"]))
     assert [row["id"] for row in await database.execute("SELECT id FROM *")] == ["two-0"]
-    with pytest.raises(ChromaSQLRoutingError, match="there is no collection one; there are two"):
+    with pytest.raises(ChromaSQLRoutingError, match="collection one does not exist; available: two"):
         await database.execute("SELECT id FROM one")
 
 

@@ -36,6 +36,7 @@ from chromasql.explain import OPERATOR_NAMES
 from chromasql.grammar import keywords
 from chromasql.parser.syntax_errors import NAMED_ARGUMENTS
 from tests.support.ebnf import make_ebnf, pattern_terminals
+from tests.support.warm_python import WarmPython, running
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -134,23 +135,26 @@ def name_of(program: Sequence[Block]) -> str:
     return f"{first.page.stem}: {first.section}" if first.page == EXAMPLES else first.page.stem
 
 
+@pytest.fixture(scope="module")
+def warm_python() -> Iterator[WarmPython]:
+    """Give what starts programs without delay."""
+    with running() as python:
+        yield python
+
+
 @pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
 def test_code_runs_and_prints_what_is_written_below_it(
-    program: list[Block], tmp_path: Path, request: pytest.FixtureRequest
+    program: list[Block], tmp_path: Path, request: pytest.FixtureRequest, warm_python: WarmPython
 ):
     """Each program of the documentation runs as it stands, without a warning, and its output is the text below it."""
-    (tmp_path / "program.py").write_text(source_of(program), "utf-8")
-    binaries = str(Path(sys.executable).parent)
-    done = subprocess.run(
-        [sys.executable, "program.py"],
-        cwd=tmp_path,
-        env=os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "ANONYMIZED_TELEMETRY": "False"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
+    folder, commands = tmp_path / "empty", tmp_path / "commands"
+    folder.mkdir()
+    commands.mkdir()
+    warm_python.make_command(commands)
+    (folder / "program.py").write_text(source_of(program), "utf-8")
+    path = os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "ANONYMIZED_TELEMETRY": "False"}
+    done = warm_python.run(Path("program.py"), folder=folder, environment=environment)
 
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -221,10 +225,6 @@ def check_command(words: list[str]) -> None:
 
 
 # Nothing is left out
-
-
-def read_docs() -> str:
-    return "\n".join(page.read_text("utf-8") for page in sorted(DOCS.glob("*.md")))
 
 
 def headings(page: Path) -> set[str]:
@@ -308,6 +308,34 @@ def test_every_warning_is_in_the_catalogue():
     assert set() == codes - headings(DOCS / "errors.md")
 
 
+def codes_of_errors() -> set[str]:
+    """Return the codes that the package writes out: arguments called ``code`` of errors, and defaults of classes."""
+    codes = set()
+    for path in (ROOT / "chromasql").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name)) if name != "PlanWarning":
+                    values = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
+                case (
+                    ast.Assign(targets=[ast.Name("default_code")], value=value)
+                    | ast.AnnAssign(target=ast.Name("default_code"), value=value)
+                ):
+                    values = [value]
+                case _:
+                    continue
+            constants = (part for value in values for part in ast.walk(value) if isinstance(part, ast.Constant))
+            codes |= {constant.value for constant in constants if isinstance(constant.value, str)}
+    return codes
+
+
+def test_every_code_of_an_error_is_documented():
+    """Each code of an error has a row in the errors page, and each row is a code, in alphabetical order."""
+    section = (DOCS / "errors.md").read_text("utf-8").partition("## Codes of errors")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)
+
+    assert rows == sorted(codes_of_errors())
+
+
 def test_every_warning_of_the_catalogue_is_shown_at_work():
     """Below the heading of a warning stands a program that gives it: the code is in what it prints."""
     printed = "".join(block.output or "" for block in read_blocks(DOCS / "errors.md"))
@@ -332,8 +360,8 @@ def test_every_option_of_with_is_described():
 
 
 def test_every_public_name_is_described():
-    """The documentation speaks of each name that the package exports."""
-    text = read_docs()
+    """A page of the documentation other than the generated reference speaks of each name that the package exports."""
+    text = "".join(page.read_text("utf-8") for page in sorted(DOCS.glob("*.md")) if page.name != "reference.md")
 
     assert [name for name in chromasql.__all__ if not re.search(rf"\b{name}\b", text)] == []
 
@@ -360,6 +388,18 @@ def test_the_glossary_has_the_facts_of_explain():
 
     assert {"route", "pushed down", "candidates", "materialization", "on error"} <= found
     assert set() == found - glossary_terms("Facts")
+
+
+def test_the_reference_has_every_public_name_and_each_exists():
+    """The reference generates an entry for each exported name, protocol, check and error, and each entry is importable."""
+    entries = set(re.findall(r"^::: chromasql\.(\S+)$", (DOCS / "reference.md").read_text("utf-8"), flags=re.MULTILINE))
+    plugs = {name for name in protocols.__all__ if name != "Vector"}
+
+    assert set() == {name for name in chromasql.__all__ if name != "ast"} - entries
+    assert set() == plugs - {entry.rpartition(".")[2] for entry in entries}
+    for entry in entries:
+        module, _, name = f"chromasql.{entry}".rpartition(".")
+        assert hasattr(importlib.import_module(module), name), entry
 
 
 def test_every_method_of_a_database_and_of_its_result_is_described():
@@ -402,7 +442,8 @@ def stages() -> set[str]:
 
 def test_the_table_of_layers_is_the_import_contract():
     """CONTRIBUTING's table has the layers of pyproject.toml, in their order, and so every folder and root module."""
-    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (contract,) = [contract for contract in contracts if contract["type"] == "layers"]
     table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("| layer | what it holds |")[2].partition("\n\n")[0]
     rows = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table.splitlines()[2:]]
 

@@ -95,14 +95,16 @@ def test_late_and_early_are_equal(client: Any, sql: str) -> None:
                 answers.append(database.execute(sql))
         weighed = database.execute(sql)
     late, early = answers
-    assert not late.plan.fetch.last or set(early.plan.fetch.first) > set(late.plan.fetch.first)
+    assert not late.plan.materialization.for_page or set(early.plan.materialization.with_candidates) > set(
+        late.plan.materialization.with_candidates
+    )
     assert late.rows == early.rows == weighed.rows
     assert late.columns == early.columns
     assert late.warnings == early.warnings
 
 
 def fetch_of(sql: str, collections: int) -> Any:
-    return bind_collections(build_plan(parse(sql)), [f"c{number}" for number in range(collections)]).fetch
+    return bind_collections(build_plan(parse(sql)), [f"c{number}" for number in range(collections)]).materialization
 
 
 NEAREST = "SELECT id, document, metadata FROM docs USING EMBEDDING (VECTOR [1, 2]) LIMIT "
@@ -114,25 +116,25 @@ NEAREST = "SELECT id, document, metadata FROM docs USING EMBEDDING (VECTOR [1, 2
 )
 def test_weighing(collections: int, limit: int, late: bool) -> None:
     """Few collections give everything at once, many give documents for their winners alone, as was measured."""
-    assert bool(fetch_of(NEAREST + str(limit), collections).last) is late
+    assert bool(fetch_of(NEAREST + str(limit), collections).for_page) is late
 
 
 def test_heavier_parts_come_late_sooner() -> None:
     """Embeddings tip the scale where documents and metadata do not yet."""
-    assert not fetch_of(f"{NEAREST} 10", 8).last
-    assert fetch_of(f"{NEAREST.replace('metadata', 'metadata, embedding')} 10", 8).last
+    assert not fetch_of(f"{NEAREST} 10", 8).for_page
+    assert fetch_of(f"{NEAREST.replace('metadata', 'metadata, embedding')} 10", 8).for_page
 
 
 def test_nothing_to_fetch() -> None:
     """A statement that shows ids and distances fetches nothing, and a part that the filter reads comes first anyway."""
-    assert fetch_of("SELECT id, distance FROM docs USING EMBEDDING (VECTOR [1]) LIMIT 200", 37).first == ()
+    assert fetch_of("SELECT id, distance FROM docs USING EMBEDDING (VECTOR [1]) LIMIT 200", 37).with_candidates == ()
     checked = fetch_of("SELECT id, n FROM docs WHERE n != 1 USING EMBEDDING (VECTOR [1]) LIMIT 200", 37)
-    assert (checked.first, checked.last) == (("metadata",), ())
+    assert (checked.with_candidates, checked.for_page) == (("metadata",), ())
 
 
 def test_no_collections() -> None:
     """A plan on no collection at all has nothing to weigh."""
-    assert fetch_of(f"{NEAREST} 10", 0).last == ()
+    assert fetch_of(f"{NEAREST} 10", 0).for_page == ()
 
 
 @given(rows=st.integers(0, 500), collections=st.integers(1, 500))

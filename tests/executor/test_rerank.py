@@ -450,7 +450,10 @@ def test_groups_are_not_reranked():
 
 @pytest.mark.parametrize(
     ("name", "parts", "message"),
-    [("cross encoder", ["document"], "is no name of a strategy"), ("X", ["documents"], "has no part 'documents'")],
+    [
+        ("cross encoder", ["document"], "is not a valid name for a strategy"),
+        ("X", ["documents"], "have no part 'documents'"),
+    ],
 )
 def test_registration(name, parts, message):
     """A name that no statement could write, or a part that no record has, is refused at once."""

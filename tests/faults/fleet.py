@@ -18,7 +18,9 @@ import tests.support.oracle.ranks as ranked
 import tests.support.oracle.statements as oracle
 from chromasql import HttpProvider, ServersProvider, Settings, connect_async
 from chromasql.database import AsyncDatabase
-from tests.support.oracle.statements import And, Column, Compare, OrderItem
+from tests.support.oracle.predicates import And, Column, Compare, Filter
+from tests.support.oracle.statements import OrderItem
+from tests.support.oracle.values import Collection, Record
 from tests.support.proxy import Proxy, Schedule, always_pass
 from tests.support.servers import ChromaServer
 
@@ -82,12 +84,12 @@ def _fill(path: Path, server: str) -> None:
     client.close()
 
 
-def _make(name: str) -> ranked.Collection:
+def _make(name: str) -> Collection:
     rng = random.Random(name)
-    return ranked.Collection(
+    return Collection(
         name,
         tuple(
-            ranked.Record(
+            Record(
                 f"{name[0]}{name[-1]}-{number:02}",
                 tuple(rng.randint(-64, 64) / 32 for _ in _VECTOR),
                 " ".join(rng.choices(_WORDS, k=rng.randint(2, 9))),
@@ -120,7 +122,7 @@ class Case:
     problem: Callable[[list[dict[str, Any]], frozenset[str], frozenset[str]], str | None] = field(repr=False)
 
 
-def _chosen(names: frozenset[str]) -> list[ranked.Collection]:
+def _chosen(names: frozenset[str]) -> list[Collection]:
     return [each for each in RECORDS if each.name in names]
 
 
@@ -137,7 +139,7 @@ def _scanned(
     statement: oracle.Statement, rows: list[dict[str, Any]], answered: frozenset[str], failed: frozenset[str]
 ) -> str | None:
     shown = {row["id"] for row in rows}
-    collections = _for_scans(answered)
+    collections = _chosen(answered)
     assert statement.limit is not None
     if statement.order:
         ordered = oracle.answer(dataclasses.replace(statement, limit=None), collections)[0]
@@ -150,16 +152,6 @@ def _scanned(
         return f"{rows} are not all among {matching}"
     enough = len(rows) == min(statement.limit, len(matching)) or bool(failed)
     return None if enough else f"{len(rows)} rows, where {len(matching)} match"
-
-
-def _for_scans(names: frozenset[str]) -> list[oracle.Collection]:
-    return [
-        oracle.Collection(
-            each.name,
-            tuple(oracle.Record(one.id, one.vector, one.document, one.metadata) for one in each.records),
-        )
-        for each in _chosen(names)
-    ]
 
 
 def _counted(rows: list[dict[str, Any]], answered: frozenset[str], failed: frozenset[str]) -> str | None:
@@ -208,7 +200,7 @@ _KNN = ranked.Knn(vector=_VECTOR)
 CASES: Sequence[Case] = (
     _rank("nearest", _KNN, limit=10),
     _rank("nearest with documents", _KNN, limit=40, shown=("document", "n")),
-    _rank("filtered nearest", _KNN, where=ranked.Filter("n < 12", lambda one: one.metadata["n"] < 12), limit=15),
+    _rank("filtered nearest", _KNN, where=Filter("n < 12", lambda one: one.metadata["n"] < 12), limit=15),
     _rank("arithmetic", ranked.Operation("+", _KNN, ranked.Metadata("boost")), limit=10, shown=("document",)),
     _rank("words", ranked.Bm25(text="warm tent"), limit=10, shown=("document",)),
     _rank("fusion", ranked.Rrf((_KNN, ranked.Bm25(text="rain coat"))), limit=12, shown=("document",)),

@@ -49,7 +49,7 @@ def test_untrusted(proxy: Proxy, name: str, host: str, source: str | None) -> No
     with (
         connect(address, token="secret") as database,
         pytest.raises(
-            ChromaSQLExecutionError, match=r"(?s)certificate verify failed.*ssl= a context that trusts"
+            ChromaSQLExecutionError, match=r"(?s)certificate verify failed.*pass a context that trusts"
         ) as caught,
     ):
         database.execute(SQL.format(source or name))

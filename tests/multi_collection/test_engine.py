@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chromasql import ChromaSQLPlanningError, Settings, connect_async
 from chromasql.adapters.http import HttpProvider
-from chromasql.multi_collection import engine
+from chromasql.multi_collection import plan_cache
 from chromasql.plan import VectorQuery
 from tests.support.doubles import fill
 
@@ -20,13 +20,13 @@ from tests.support.doubles import fill
 def planned(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Note the statements that are planned."""
     seen: list[Any] = []
-    really = engine.plan_bound
+    really = plan_cache.plan_bound
 
     def plan_bound(bound: Any, **options: Any) -> Any:
         seen.append(bound)
         return really(bound, **options)
 
-    monkeypatch.setattr(engine, "plan_bound", plan_bound)
+    monkeypatch.setattr(plan_cache, "plan_bound", plan_bound)
     return seen
 
 
@@ -100,16 +100,6 @@ async def test_reranked_statements_are_planned_each_time(client: Any, planned: l
     for _ in range(2):
         await database.execute("SELECT id FROM docs USING EMBEDDING (VECTOR [0, 0]) LIMIT 2 RERANK BY MMR")
     assert len(planned) == 2
-
-
-async def test_plans_are_bounded(client: Any, planned: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plan that was used longest ago is forgotten first."""
-    monkeypatch.setattr(engine, "_KEPT_PLANS", 2)
-    fill(client, "docs", 3)
-    database = connect_async(client)
-    for limit in (1, 2, 1, 3, 1, 2):
-        await database.execute(f"SELECT id FROM docs LIMIT {limit}")
-    assert len(planned) == 4
 
 
 @given(

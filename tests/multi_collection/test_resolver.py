@@ -13,6 +13,7 @@ from chromasql import (
     ChromaSQLPlanningError,
     ChromaSQLRoutingError,
     MemoryProvider,
+    PatternRouter,
     StaticRouter,
     ast,
     connect_async,
@@ -100,7 +101,7 @@ async def test_parameters_as_names(sql: str, params: Any) -> None:
 async def test_a_parameter_is_no_pattern() -> None:
     """A star in a parameter or in quotes is a character: a value never becomes text."""
     for sql, params in (("SELECT id FROM :name", {"name": "logs-*"}), ("SELECT id FROM `logs-*`", None)):
-        with pytest.raises(ChromaSQLRoutingError, match=r"there is no collection logs-\*"):
+        with pytest.raises(ChromaSQLRoutingError, match=r"collection logs-\* does not exist"):
             await asked(sql, params)
 
 
@@ -114,13 +115,17 @@ async def test_a_parameter_that_is_no_name(value: Any) -> None:
 @pytest.mark.parametrize(
     ("sql", "marked", "message"),
     [
-        ("SELECT id FROM note", "note", "there is no collection note; did you mean notes?"),
-        ("SELECT id FROM notes, nowhere-at-all", "nowhere-at-all", "there is no collection nowhere-at-all; there are"),
+        ("SELECT id FROM note", "note", "collection note does not exist; did you mean notes?"),
+        (
+            "SELECT id FROM notes, nowhere-at-all",
+            "nowhere-at-all",
+            "collection nowhere-at-all does not exist; available:",
+        ),
         ("SELECT id FROM log-2*", "log-2*", "no collection matches log-2*; did you mean logs-2023?"),
-        ("SELECT id FROM notes, zzz-*", "zzz-*", "no collection matches zzz-*; there are logs-2023, logs-2024-01"),
+        ("SELECT id FROM notes, zzz-*", "zzz-*", "no collection matches zzz-*; available: logs-2023, logs-2024-01"),
         ("SELECT id FROM notes EXCEPT (notes)", "notes", "EXCEPT leaves no collection of notes"),
         ("SELECT id FROM tmp-* EXCEPT (*)", "*", "EXCEPT leaves no collection of tmp-1"),
-        ("DESCRIBE note", "note", "there is no collection note; did you mean notes?"),
+        ("DESCRIBE note", "note", "collection note does not exist; did you mean notes?"),
     ],
 )
 async def test_no_such_collection(sql: str, marked: str, message: str) -> None:
@@ -137,7 +142,7 @@ async def test_no_such_collection(sql: str, marked: str, message: str) -> None:
 
 async def test_no_collections_at_all() -> None:
     """In an empty database the error says that there is none."""
-    with pytest.raises(ChromaSQLRoutingError, match=r"no collection matches .*; there is none at all"):
+    with pytest.raises(ChromaSQLRoutingError, match=r"no collection matches .*; there are no collections"):
         await connect_async(MemoryProvider({})).execute("SELECT id FROM *")
 
 
@@ -145,7 +150,7 @@ async def test_near_names_need_the_listing() -> None:
     """Where names cannot be listed, an unknown one is still told."""
     provider = spy()
     provider.instead["", "list"] = raises(OSError("no network"))
-    with pytest.raises(ChromaSQLRoutingError, match="there is no collection note; there is none at all"):
+    with pytest.raises(ChromaSQLRoutingError, match="collection note does not exist; there are no collections"):
         await connect_async(provider).execute("SELECT id FROM note")
 
 
@@ -234,7 +239,7 @@ async def test_a_router_sees_the_bound_statement() -> None:
 @MAKERS
 async def test_garbage_of_routers(make: Callable[[Any], Any], names: Any) -> None:
     """A router that returns anything but names is refused in words."""
-    with pytest.raises(ChromaSQLRoutingError, match="a router returns names or None, and this one returned a "):
+    with pytest.raises(ChromaSQLRoutingError, match="a router must return names or None: "):
         await asked("SELECT id FROM x", router=make(names))
 
 
@@ -267,7 +272,7 @@ async def test_a_router_that_refuses() -> None:
 @pytest.mark.parametrize("router", [5, "notes", object()])
 def test_what_is_no_router(router: Any) -> None:
     """What routes nothing is refused when the database is opened."""
-    with pytest.raises(ChromaSQLPlanningError, match="is no router"):
+    with pytest.raises(ChromaSQLPlanningError, match="must be a function or have route"):
         connect_async(MemoryProvider({}), router=router)
 
 
@@ -303,3 +308,36 @@ async def test_bad_text_sends_nothing(sql: str) -> None:
     with pytest.raises(ChromaSQLError):
         await connect_async(provider).execute(sql)
     assert not provider.calls
+
+
+def fail(_: Any) -> list[str]:
+    raise OSError("no table")
+
+
+@pytest.mark.parametrize(
+    ("sql", "router", "code"),
+    [
+        ("SELECT id FROM nowhere", None, "unknown-collection"),
+        ("DESCRIBE nowhere", None, "unknown-collection"),
+        ("SELECT id FROM nowhere-*", None, "no-collection"),
+        ("SELECT id FROM notes EXCEPT (notes)", None, "no-collection"),
+        ("SELECT id FROM notes", fail, "router-failed"),
+        ("SELECT id FROM notes", lambda _: 5, "invalid-router"),
+        ("SELECT id FROM notes", PatternRouter("{tenant}", fallback_to_all=False), "router-refused"),
+    ],
+)
+async def test_codes(sql: str, router: Any, code: str) -> None:
+    """Each way in which a statement leads to no collection has a code that stays when the words change."""
+    with pytest.raises(ChromaSQLRoutingError) as caught:
+        await connect_async(spy(), router=router).execute(sql)
+
+    assert caught.value.code == caught.value.to_dict()["code"] == code
+
+
+async def test_the_code_of_a_failed_listing() -> None:
+    """A provider that cannot list its collections makes an execution error with a code of its own."""
+    provider = Spy(MemoryProvider({}), {("", "list"): raises(ValueError("broken"))})
+    with pytest.raises(ChromaSQLExecutionError) as caught:
+        await connect_async(provider).execute("SELECT id FROM *")
+
+    assert caught.value.code == "listing-failed"

@@ -17,7 +17,8 @@ from chromasql import ChromaSQLError, ChromaSQLPlanningError, MemoryProvider
 from chromasql.adapters.http import HttpCollection
 from tests.support.distributed import DistributedCollection, DistributedProvider
 from tests.support.distributed import Record as CloudRecord
-from tests.support.oracle.ranks import Bm25, Hit, Knn, Rrf, bm25, distance, leaves_of
+from tests.support.oracle.ranks import Bm25, Knn, Rrf, bm25, leaves_of
+from tests.support.oracle.values import Hit, distance
 from tests.support.strategies.ranked import cloud, datasets, statements
 
 fewer = settings(suppress_health_check=list(HealthCheck), max_examples=max(10, settings.default.max_examples // 3))
@@ -65,7 +66,7 @@ async def test_results_in_order(memory):
         [{"name": "a", "count": 3}, {"name": "b", "count": 5}],
         [{"id": "a2"}],
     ]
-    assert results[3].explanation.startswith("SELECT id")
+    assert results[3].explanation.startswith("Project: id")
 
 
 async def test_statements_run_at_once():
@@ -216,7 +217,7 @@ def test_trail_of_the_leaves(memory):
 
 
 def _record(document: str, record_id: str) -> Any:
-    from tests.support.oracle.ranks import Record
+    from tests.support.oracle.values import Record
 
     return Record(record_id, (0.0,), document)
 

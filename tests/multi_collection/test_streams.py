@@ -97,7 +97,7 @@ async def test_garbage_ends_a_stream(spy: Spy, answer: Any) -> None:
 
 async def test_unknown_collections_end_a_stream(spy: Spy) -> None:
     """A collection that does not exist is told with the nearest names, as by execute."""
-    with pytest.raises(ChromaSQLRoutingError, match=r"there is no collection won; did you mean .*"):
+    with pytest.raises(ChromaSQLRoutingError, match=r"collection won does not exist; did you mean .*"):
         await streamed(spy, "SELECT id FROM one, won")
 
 
@@ -129,7 +129,7 @@ async def test_a_cancelled_stream(spy: Spy) -> None:
 
 
 async def test_a_stream_of_a_collection_made_again(client: Any) -> None:
-    """A stale handle is opened anew; where the collection is another one now, the stream says to ask again."""
+    """A stale handle is opened anew; where the collection is another one now, the stream says to retry."""
     fill(client, "one")
     database = connect_async(client)
     await database.execute("SELECT id FROM one")
@@ -139,7 +139,7 @@ async def test_a_stream_of_a_collection_made_again(client: Any) -> None:
 
     client.delete_collection("one")
     fill(client, "one", 2, dimension=5)
-    with pytest.raises(ChromaSQLExecutionError, match=r"collection one was made again.*; ask again"):
+    with pytest.raises(ChromaSQLExecutionError, match=r"collection one was .*during the query; retry"):
         _ = [row async for row in database.stream("SELECT id FROM one")]
     assert len([row async for row in database.stream("SELECT id FROM one")]) == 2
 

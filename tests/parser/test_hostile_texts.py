@@ -11,6 +11,8 @@ from chromasql.grammar import MAX_BRACKETS, MAX_PARAMETERS
 from chromasql.parser import MAX_DEPTH, MAX_LENGTH, parse, parse_script
 from chromasql.printer import print_statement
 
+pytestmark = pytest.mark.no_cover  # hundreds of statements, or very long ones, over lines that others cover
+
 HEAD = "SELECT id FROM docs "
 MANY = 100_000
 

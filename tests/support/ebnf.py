@@ -18,7 +18,7 @@ _FIXED = re.compile(r'^([A-Z_0-9]+): ("[^"]*")$', re.MULTILINE)
 
 def pattern_terminals() -> list[str]:
     """Return the names of the terminals that rules use and that are not a fixed text."""
-    return sorted({word for word in re.findall(r"\b[A-Z][A-Z_0-9]+\b", re.sub(r'"[^"]*"', "", make_ebnf()))})
+    return sorted(set(re.findall(r"\b[A-Z][A-Z_0-9]+\b", re.sub(r'"[^"]*"', "", make_ebnf()))))
 
 
 def make_ebnf() -> str:

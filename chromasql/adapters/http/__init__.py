@@ -18,15 +18,15 @@ It only reads, it retries nothing (the engine does), and what goes wrong is one 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ssl import SSLContext
 from types import NoneType, TracebackType
 from typing import Any, ClassVar, Self
 
-from chromasql.adapters.http.address import build_headers, check_name, parse_address, quote_segment
+from chromasql.adapters.http.address import build_headers, parse_address, quote_segment
 from chromasql.adapters.http.errors import HttpConnectionError, HttpError, HttpNotFoundError, HttpResponseError
+from chromasql.adapters.http.options import HttpOptions
 from chromasql.adapters.http.responses import CELLS, find_misfit
 from chromasql.adapters.http.session import Server
 from chromasql.errors import ChromaSQLError, describe_exception, near_names
@@ -36,6 +36,7 @@ __all__ = [
     "HttpConnectionError",
     "HttpError",
     "HttpNotFoundError",
+    "HttpOptions",
     "HttpProvider",
     "HttpResponseError",
 ]
@@ -139,60 +140,75 @@ class HttpCollection:
         """Return the number of records."""
         answer = await self._server.call("GET", self._path("count"))
         if type(answer) is not int or answer < 0:
-            raise self._misshapen("its count is not a number of records")
+            raise self._malformed_response("its count is not a number of records")
         return answer
 
     async def _post(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Send the arguments that were given and return the answer, which is an object."""
         import orjson
 
-        given = {key: value for key, value in arguments.items() if value is not None}
+        sent = {key: value for key, value in arguments.items() if value is not None}
         try:
-            body = orjson.dumps(given, option=orjson.OPT_SERIALIZE_NUMPY)
+            body = orjson.dumps(sent, option=orjson.OPT_SERIALIZE_NUMPY)
         except TypeError as error:
             raise ChromaSQLError(
                 f"collection {self.name}: the arguments of {verb} cannot be written as JSON:"
-                f" {describe_exception(error)}"
+                f" {describe_exception(error)}",
+                code="invalid-argument",
             ) from error
         answer, size = await self._server.call_measured("POST", self._path(verb), body)
         self.bytes_received += size
         if not isinstance(answer, dict):
-            raise self._misshapen("it is not an object")
+            raise self._malformed_response("it is not an object")
         return answer
 
     def _path(self, verb: str) -> str:
         return f"/collections/{quote_segment(self.id)}/{verb}"
 
     def _check(self, ids: Any, lists: Mapping[str, Any], *, expected: int) -> None:
-        """Refuse an answer unless it has a list of ids per query, and by each id a cell of each column."""
+        """Refuse an answer unless it has a list of ids per query and, in each column, a cell per id."""
         for name, column in {"ids": ids, **lists}.items():
             if type(column) is not list or len(column) != expected:
-                raise self._misshapen(f"{name} is not one list for each of {expected} queries")
-        for place, row in enumerate(ids):
-            problem = find_misfit(row, {name: column[place] for name, column in lists.items()})
+                raise self._malformed_response(f"{name} is not one list for each of {expected} queries")
+        for index, row in enumerate(ids):
+            problem = find_misfit(row, {name: column[index] for name, column in lists.items()})
             if problem is not None:
-                raise self._misshapen(problem)
+                raise self._malformed_response(problem)
 
-    def _misshapen(self, problem: str) -> HttpResponseError:
-        return self._server.misshapen(f"collection {self.name}: {problem}")
+    def _malformed_response(self, problem: str) -> HttpResponseError:
+        return self._server.malformed_response(f"collection {self.name}: {problem}")
 
 
 class HttpProvider:
     """
     The collections of one database on one Chroma server; an ``AsyncCollectionProvider``.
 
-    ``url`` is ``http://host:port`` or ``https://host:port``, and the path that a proxy wants. A user and
-    password in it become basic authentication; they, the token and the headers show up in no repr and no
-    error. ``token`` is sent as ``X-Chroma-Token``; ``headers`` go with every request and win over what is
-    sent otherwise. ``ssl`` is True to verify certificates, a context to verify them differently, or False not
-    to. ``connections`` bounds the pool, and so the calls under way at once. ``timeout`` is in seconds, for
-    each request, the wait for a free connection included.
+    Two providers share nothing. One provider serves several event loops: each loop gets a pool of its own with its
+    first call. Redirects, cookies and the proxies of the environment are ignored. No repr and no error shows a
+    password, the token or a header.
 
-    Two providers share nothing. One serves several event loops: each gets a pool of its own when it first
-    calls. Redirects, cookies and the proxies of the environment are ignored.
+    Parameters
+    ----------
+    url : str
+        ``http://host:port`` or ``https://host:port``, with the path that a proxy wants. A user and a password in it
+        become basic authentication.
+    headers : Mapping[str, str], optional
+        HTTP headers of every request; they override what is sent otherwise.
+    token : str, optional
+        Sent as ``X-Chroma-Token``.
+    tenant, database : str, optional
+        Default: ``default_tenant`` and ``default_database``.
+    ssl : bool or ssl.SSLContext
+        True or None, the default, verifies certificates; a context verifies them its own way; False does not verify.
+    connections : int
+        The size of the pool, and so the maximum of concurrent calls. Default: 8.
+    timeout : float
+        Seconds for each request, the wait for a free connection included. Default: 60.
 
     Raises
-        ChromaSQLError: the address or an option is not usable.
+    ------
+    ChromaSQLError
+        The address or an option is not usable.
     """
 
     def __init__(
@@ -203,28 +219,21 @@ class HttpProvider:
         token: str | None = None,
         tenant: str | None = None,
         database: str | None = None,
-        ssl: SSLContext | bool = True,
+        ssl: SSLContext | bool | None = None,
         connections: int = 8,
         timeout: float = 60.0,
     ) -> None:
-        if type(connections) is not int or connections < 1:
-            raise ChromaSQLError(f"connections must be a whole number of at least 1, not {connections!r}")
-        if type(timeout) not in {float, int} or not 0 < timeout < math.inf:
-            raise ChromaSQLError(f"timeout must be a number of seconds above 0, not {timeout!r}")
-        if not isinstance(ssl, bool | SSLContext):
-            raise ChromaSQLError(f"ssl must be True, False or an ssl.SSLContext, not {ssl!r}")
-        self.max_concurrency = connections
-        self.tenant = check_name("tenant", "default_tenant" if tenant is None else tenant)
-        self.database = check_name("database", "default_database" if database is None else database)
+        options = HttpOptions(headers, token, tenant, database, ssl, connections, timeout)
+        self.max_concurrency = options.connections
+        self.tenant = "default_tenant" if options.tenant is None else options.tenant
+        self.database = "default_database" if options.database is None else options.database
         address = parse_address(url)
         self._url = address.base
         self._server = Server(
             origin=address.origin,
             root=f"{self._url}/api/v2/tenants/{quote_segment(self.tenant)}/databases/{quote_segment(self.database)}",
-            headers=build_headers(address.authorization, token, headers or {}),
-            ssl=ssl,
-            connections=connections,
-            timeout=timeout,
+            headers=build_headers(address.authorization, options.token, options.headers or {}),
+            options=options,
         )
         self._collections: dict[str, HttpCollection] = {}
 
@@ -247,13 +256,13 @@ class HttpProvider:
         """
         found: dict[str, HttpCollection] = {}
         offset, known = 0, -1
-        # A server may cap a page below what it was asked for: only a page without a new name is the last.
+        # A server may cap a page below the limit that was requested: only a page without a new name is the last.
         while len(found) > known:
             known = len(found)
             page = await self._server.call("GET", f"/collections?limit={_PAGE}&offset={offset}")
             if not isinstance(page, list):
-                raise self._server.misshapen("its collections are not a list")
-            found |= {each.name: each for each in map(self._read_model, page)}
+                raise self._server.malformed_response("its collections are not a list")
+            found |= {collection.name: collection for collection in map(self._read_model, page)}
             offset += len(page)
         self._collections = found
         return list(found)
@@ -275,7 +284,7 @@ class HttpProvider:
         return self._collections.get(name)
 
     def forget_collection(self, name: str) -> None:
-        """Drop the handle of that name, if there is one, so that the server is asked anew."""
+        """Drop the handle of that name, if there is one, so that the next call asks the server."""
         self._collections.pop(name, None)
 
     async def close(self) -> None:
@@ -291,8 +300,8 @@ class HttpProvider:
             case {"name": str(name), "id": str(identity)}:
                 known = {key: model.get(key) for key in _MODEL}
             case _:
-                raise self._server.misshapen("a collection has no name or no id")
+                raise self._server.malformed_response("a collection has no name or no id")
         for key, value in known.items():
             if type(value) not in _MODEL[key]:
-                raise self._server.misshapen(f"collection {name} has a {key} of another kind")
+                raise self._server.malformed_response(f"collection {name} has a {key} of another kind")
         return HttpCollection(name=name, id=identity, _server=self._server, **known)

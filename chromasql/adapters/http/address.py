@@ -1,4 +1,4 @@
-"""Where a server is and what goes with every request: addresses, path segments and headers, checked."""
+"""The address of a server and the headers of every request, checked."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def parse_address(url: str) -> Address:
 
 
 def _bad_address(problem: str) -> ChromaSQLError:
-    return ChromaSQLError(f"this is no address of a Chroma server: {problem}; write it as http://localhost:8000")
+    return ChromaSQLError(
+        f"this is not the address of a Chroma server: {problem}; write it as http://localhost:8000",
+        code="invalid-address",
+    )
 
 
 def quote_segment(text: str) -> str:
@@ -66,14 +69,14 @@ def quote_segment(text: str) -> str:
 def check_name(what: str, name: str) -> str:
     """Return the name of a tenant or database if it can stand in a path."""
     if not isinstance(name, str) or not name.isprintable() or name in {"", ".", ".."}:
-        raise ChromaSQLError(f"{what} must be the name of a {what}, not {name!r}")
+        raise ChromaSQLError(f"{what} must be the name of a {what}, not {name!r}", code="invalid-argument")
     return name
 
 
-def build_headers(authorization: str | None, token: str | None, given: Mapping[str, str]) -> dict[str, str]:
+def build_headers(authorization: str | None, token: str | None, custom: Mapping[str, str]) -> dict[str, str]:
     """Put the headers of a session together, under lower-case names; no error repeats a value."""
     headers = {
-        # Chroma is near: packing an answer costs more than sending it.
+        # Compression costs more CPU than a local network saves.
         "accept-encoding": "identity",
         "content-type": "application/json",
         "user-agent": "chromasql",
@@ -82,10 +85,12 @@ def build_headers(authorization: str | None, token: str | None, given: Mapping[s
         headers["authorization"] = authorization
     if token is not None:
         headers["x-chroma-token"] = token
-    headers |= {str(name).lower(): value for name, value in given.items()}
+    headers |= {str(name).lower(): value for name, value in custom.items()}
     for name, value in headers.items():
         if not (name and name.isascii() and name.replace("-", "").replace("_", "").isalnum()):
-            raise ChromaSQLError(f"{name!r} is no name of a header; use letters, digits and hyphens")
+            raise ChromaSQLError(
+                f"{name!r} is not the name of a header; use letters, digits and hyphens", code="invalid-argument"
+            )
         if not isinstance(value, str) or not value.isprintable():
-            raise ChromaSQLError(f"the header {name} must be one line of text")
+            raise ChromaSQLError(f"the header {name} must be one line of text", code="invalid-argument")
     return headers

@@ -1,4 +1,4 @@
-"""What goes wrong between us and a server that is asked over HTTP; `chromasql.adapters.http` names these errors."""
+"""What goes wrong between us and a server over HTTP; `chromasql.adapters.http` exports these errors."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ class HttpError(ChromaSQLError):
     something else answered. ``retry_after`` is the number of seconds the server asks to wait, or None.
     """
 
+    default_code = "http-error"
+
     def __init__(self, message: str, *, status: int, kind: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
@@ -25,6 +27,8 @@ class HttpError(ChromaSQLError):
 class HttpNotFoundError(HttpError, LookupError):
     """The collection does not exist, or no longer under the id that its handle holds."""
 
+    default_code = "unknown-collection"
+
 
 class HttpConnectionError(ChromaSQLError, ConnectionError):
     """
@@ -34,8 +38,10 @@ class HttpConnectionError(ChromaSQLError, ConnectionError):
     was refused or reset.
     """
 
-    def __init__(self, message: str, *, is_transient: bool = False) -> None:
-        super().__init__(message)
+    default_code = "connection-failed"
+
+    def __init__(self, message: str, *, code: str | None = None, is_transient: bool = False) -> None:
+        super().__init__(message, code=code)
         self.is_transient = is_transient
 
 
@@ -46,6 +52,8 @@ class HttpResponseError(ChromaSQLError):
     ``is_transient`` tells whether the same request may succeed when it is sent again, as it may where the answer
     was cut.
     """
+
+    default_code = "malformed-response"
 
     def __init__(self, message: str, *, is_transient: bool = False) -> None:
         super().__init__(message)

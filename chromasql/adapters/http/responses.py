@@ -1,4 +1,4 @@
-"""What the answers of a server have to look like before anyone reads them."""
+"""The shape that an answer of a server must have before it is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["CELLS", "find_misfit"]
 _NUMBERS = frozenset({float, int})
 
 
-# What a column may hold. JSON has no infinity: where Chroma's arithmetic gave one, it sends null.
+# What a column may hold. JSON has no infinity: where Chroma's arithmetic yields one, it sends null.
 CELLS: Mapping[str, frozenset[type]] = {
     "distances": _NUMBERS,
     "documents": frozenset({str, NoneType}),
@@ -35,11 +35,11 @@ def find_misfit(ids: Any, columns: Mapping[str, Any]) -> str | None:
             return f"{name} is missing, or not a list of what it should hold"
         if len(column) != len(ids):
             return f"{len(ids)} ids, but {len(column)} {name}"
-        if name == "embeddings" and not all(each is None or _holds(each, _NUMBERS) for each in column):
+        if name == "embeddings" and not all(vector is None or _holds(vector, _NUMBERS) for vector in column):
             return "an embedding is not a list of numbers"
     return None
 
 
 def _holds(value: Any, kinds: Collection[type]) -> bool:
-    """Whether this is a list of values of these very types; True is no number here."""
+    """Whether this is a list of values of these very types; True is not a number here."""
     return type(value) is list and all(kind in kinds for kind in set(map(type, value)))

@@ -1,4 +1,4 @@
-"""The requests to one server: one session for each event loop, JSON in and out, and every trouble an error of ours."""
+"""Requests to one server: a session for each event loop, JSON in and out, failures as errors of ours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from ssl import SSLContext
 from typing import TYPE_CHECKING, Any
 
 from chromasql.adapters.http.errors import HttpConnectionError, HttpError, HttpNotFoundError, HttpResponseError
@@ -20,12 +19,14 @@ from chromasql.errors import describe_exception
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
+    from chromasql.adapters.http.options import HttpOptions
+
 __all__ = ["Server"]
 
 _CONNECT_SECONDS = 10.0
 
 
-# aiohttp warns about bytes from here on, and takes a file of any size.
+# aiohttp warns about larger bodies of bytes, and accepts files of any size.
 _LARGE_BODY = 2**20
 
 
@@ -39,11 +40,9 @@ class Server:
     origin: str
     root: str
     headers: Mapping[str, str] = field(repr=False)
-    ssl: SSLContext | bool
-    connections: int
-    timeout: float
+    options: HttpOptions = field(repr=False)
     closed: bool = False
-    # The vectors that were encoded last: a wave sends the same ones to every collection.
+    # The vectors that were encoded last: a step sends the same ones to every collection.
     last: tuple[list[list[Any]], Any] | None = field(default=None, repr=False)
     # A session holds its loop, so a weak key would never go: those of closed loops are dropped instead.
     sessions: dict[asyncio.AbstractEventLoop, ClientSession] = field(default_factory=dict)
@@ -54,7 +53,7 @@ class Server:
         return answer
 
     async def call_measured(self, method: str, path: str, body: bytes | None = None) -> tuple[Any, int]:
-        """Send one request and return its JSON and its size in bytes; every trouble becomes one of our errors."""
+        """Send one request and return its JSON and its size in bytes; every failure becomes one of our errors."""
         import aiohttp
         import orjson
         from yarl import URL
@@ -66,14 +65,14 @@ class Server:
             async with session.request(method, url, data=data, allow_redirects=False) as response:
                 raw = await response.read()
         except asyncio.CancelledError:
-            # A pool that closes cancels the calls which wait for it; nobody cancelled those.
+            # A pool that is closed cancels the calls that wait for a connection: the task itself was not cancelled.
             task = asyncio.current_task()
             if self.closed and task is not None and not task.cancelling():
                 raise self._closed_error() from None
             raise
         except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
             cut = isinstance(error, aiohttp.ClientPayloadError)
-            raise self.misshapen(describe_exception(error), is_transient=cut) from error
+            raise self.malformed_response(describe_exception(error), is_transient=cut) from error
         except (aiohttp.ClientError, OSError) as error:
             lasting = (aiohttp.ClientSSLError, aiohttp.ClientConnectorDNSError, TimeoutError)
             raise HttpConnectionError(self._explain(error), is_transient=not isinstance(error, lasting)) from error
@@ -82,15 +81,15 @@ class Server:
         try:
             return orjson.loads(raw), len(raw)
         except ValueError as error:
-            raise self.misshapen(f"it is not JSON, {describe_exception(error)}") from error
+            raise self.malformed_response(f"it is not JSON, {describe_exception(error)}") from error
 
     async def close(self) -> None:
         """Close the sessions of this loop and of closed ones, and have the other loops close theirs."""
         self.closed = True
-        here = asyncio.get_running_loop()
+        running = asyncio.get_running_loop()
         while self.sessions:
             loop, session = self.sessions.popitem()
-            if loop is here or loop.is_closed():
+            if loop is running or loop.is_closed():
                 await session.close()
             else:
                 # Not awaited: the thread of that loop may be the one that waits for us.
@@ -110,10 +109,10 @@ class Server:
                 return vectors
         return self.last[1]
 
-    def misshapen(self, problem: str, *, is_transient: bool = False) -> HttpResponseError:
+    def malformed_response(self, problem: str, *, is_transient: bool = False) -> HttpResponseError:
         """Return the error for an answer that is not one of Chroma's."""
         return HttpResponseError(
-            f"{self.origin} gave an answer that is not Chroma's: {problem}; "
+            f"{self.origin} sent a response that is not Chroma's: {problem}; "
             "check the address, and any proxy on the way",
             is_transient=is_transient,
         )
@@ -128,19 +127,21 @@ class Server:
         session = self.sessions.get(loop)
         if session is None:
             session = self.sessions[loop] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self.connections, ssl=self.ssl),
+                connector=aiohttp.TCPConnector(
+                    limit=self.options.connections, ssl=self.options.ssl is None or self.options.ssl
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self.headers,
                 # Not `connect`: that one counts the wait for a free connection too.
-                timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=_CONNECT_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=self.options.timeout, sock_connect=_CONNECT_SECONDS),
                 trust_env=False,
             )
-            for dead in [each for each in self.sessions if each.is_closed()]:
+            for dead in [known for known in self.sessions if known.is_closed()]:
                 await self.sessions.pop(dead).close()
         return session
 
     def _closed_error(self) -> HttpConnectionError:
-        return HttpConnectionError(f"the provider of {self.origin} is closed; open a new one")
+        return HttpConnectionError(f"the provider of {self.origin} is closed; open a new one", code="closed")
 
     def _explain(self, error: Exception) -> str:
         """Say why there was no answer, and what to do about it."""
@@ -148,13 +149,13 @@ class Server:
 
         match error:
             case aiohttp.ClientConnectorCertificateError():
-                advice = "give ssl= a context that trusts its certificate"
+                advice = "pass a context that trusts its certificate as ssl="
             case aiohttp.ClientConnectorSSLError():
                 advice = "check that it speaks https"
             case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
                 advice = "check the address, and that the server runs (chroma run)"
             case TimeoutError():
-                return f"{self.origin} gave no answer within {self.timeout:g} s; raise timeout="
+                return f"{self.origin} did not answer within {self.options.timeout:g} s; raise timeout="
             case _:
                 return f"{self.origin} hung up: {describe_exception(error)}; check that the server runs"
         return f"cannot connect to {self.origin}: {describe_exception(error)}; {advice}"
@@ -172,10 +173,10 @@ class Server:
             case {"error": str(kind), "message": str(text)}:
                 pass
         status = response.status
-        told = f"{status} {kind}" if kind is not None else str(status)
+        shown = f"{status} {kind}" if kind is not None else str(status)
         missing = status == 404 and kind == "NotFoundError"
         return (HttpNotFoundError if missing else HttpError)(
-            f"{text[:_LONGEST_REASON]} ({told} from {self.origin}{_advise(status, kind)})",
+            f"{text[:_LONGEST_REASON]} ({shown} from {self.origin}{_advise(status, kind)})",
             status=status,
             kind=kind,
             retry_after=_read_retry_after(response.headers.get("Retry-After")),
@@ -185,9 +186,9 @@ class Server:
 def _advise(status: int, kind: str | None) -> str:
     """Return what to do about a refusal, where Chroma does not say it."""
     if status in {401, 403}:
-        return "; give token= or headers= that the server accepts"
+        return "; pass token= or headers= that the server accepts"
     if 300 <= status < 400:
-        return "; redirects are not followed, give the address they lead to"
+        return "; redirects are not followed, use the address they lead to"
     if status == 404 and kind is None:
         return "; check the address and its path, Chroma answers under /api/v2"
     return ""

@@ -138,10 +138,11 @@ def read_standard_library(folder: Path | None = None) -> Iterator[Text]:
     sources = sorted(path.relative_to(root) for path in root.rglob("*.py"))
     if not sources:
         raise ChromaSQLError(
-            f"{root} holds no Python sources to read; run the demo with a Python that ships its library as .py files"
+            f"{root} holds no Python sources to read; run the demo with a Python that ships its library as .py files",
+            code="demo-failed",
         )
     for source in sources:
-        # A folder with a hyphen is no package: build files, not library.
+        # A folder with a hyphen is not a package: build files, not library.
         if not any(part in _SKIPPED_FOLDERS or "-" in part for part in source.parent.parts):
             yield from _read_source(root / source, _module_name(source))
 
@@ -217,7 +218,7 @@ def _line_count(node: _Function | ast.ClassDef) -> int:
 def _count_parameters(function: _Function, *, in_class: bool) -> int:
     arguments = function.args
     positional = len(arguments.posonlyargs) + len(arguments.args)
-    decorators = [each.id for each in function.decorator_list if isinstance(each, ast.Name)]
+    decorators = [decorator.id for decorator in function.decorator_list if isinstance(decorator, ast.Name)]
     if in_class and positional and "staticmethod" not in decorators:
         positional -= 1
     variadic = (arguments.vararg is not None) + (arguments.kwarg is not None)

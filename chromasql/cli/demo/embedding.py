@@ -22,7 +22,7 @@ from chromasql.errors import ChromaSQLError
 
 __all__ = ["WordLlamaEmbeddingFunction", "load_model"]
 
-_MOST_TOKENS = 512
+_MAX_TOKENS = 512
 
 
 class WordLlamaEmbeddingFunction(EmbeddingFunction[Documents]):
@@ -49,7 +49,7 @@ class WordLlamaEmbeddingFunction(EmbeddingFunction[Documents]):
 
     @staticmethod
     def build_from_config(config: dict[str, Any]) -> WordLlamaEmbeddingFunction:  # noqa: ARG004
-        """Make the function anew from what a collection stored."""
+        """Make the function from the settings that a collection stored."""
         return WordLlamaEmbeddingFunction()
 
     def get_config(self) -> dict[str, Any]:
@@ -76,12 +76,13 @@ def load_model() -> Any:
             import wordllama
     except ImportError as error:
         raise ChromaSQLError(
-            'the demo embeds texts with WordLlama, which is not installed: pip install "chromasql[demo]"'
+            'the demo embeds texts with WordLlama, which is not installed: pip install "chromasql[demo]"',
+            code="missing-dependency",
         ) from error
     folder = Path(wordllama.__file__).parent
     model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
     # Texts are padded to the longest of their batch: one very long text would cost gigabytes.
-    model.tokenizer.enable_truncation(_MOST_TOKENS)
+    model.tokenizer.enable_truncation(_MAX_TOKENS)
     return model
 
 

@@ -2,7 +2,7 @@
 The demo's folder: texts spread over the collections of an embedded Chroma.
 
 A marker file says whose folder it is and whether it is complete; it is written before the first collection
-and again after the last record, so an interrupted build is told apart and made anew.
+and again after the last record, so an interrupted build is recognized and repeated.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def build_store(
     """
     Embed the texts and store each in the collection of its topic (cosine space).
 
-    ``on_progress`` is told after each batch how many texts are stored and how many there are. What an
-    interrupted build left is dropped first. Raises `chromasql.ChromaSQLError` where WordLlama is missing, the
+    ``on_progress`` is called after each batch with the number of texts stored so far and the number of all texts. What
+    an interrupted build left is dropped first. Raises `chromasql.ChromaSQLError` where WordLlama is missing, the
     folder cannot be written, or it holds something else, which stays as it is.
     """
     from chromadb.errors import ChromaError
@@ -59,7 +59,8 @@ def build_store(
         _write_marker(folder, complete=True)
     except (ChromaError, OSError, ValueError) as error:
         raise ChromaSQLError(
-            f"the demo cannot write to {folder}: {describe_exception(error)}; choose or make a new folder"
+            f"the demo cannot write to {folder}: {describe_exception(error)}; choose or make a new folder",
+            code="demo-failed",
         ) from error
 
 
@@ -71,7 +72,7 @@ def _store(folder: Path, texts: list[Text], on_progress: Callable[[int, int], No
     embed: Any = WordLlamaEmbeddingFunction()  # chromadb's signature wants one for images as well
     client: Any = chromadb.PersistentClient(str(folder))  # the type it declares has no close()
     with closing(client):
-        for leftover in {each.name for each in client.list_collections()} & set(COLLECTIONS):
+        for leftover in {known.name for known in client.list_collections()} & set(COLLECTIONS):
             client.delete_collection(leftover)
         done = 0
         for name, members in groupby(texts, key=_collection_name):
@@ -101,7 +102,8 @@ def _claim(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if _read_marker(folder) is None and any(folder.iterdir()):
         raise ChromaSQLError(
-            f"{folder} is not empty and was not made by the demo, so it is left alone; choose a new folder"
+            f"{folder} is not empty and was not made by the demo, so it is left alone; choose a new folder",
+            code="demo-failed",
         )
     _write_marker(folder, complete=False)
 

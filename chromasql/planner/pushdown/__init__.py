@@ -50,8 +50,8 @@ def push_down(condition: Condition, dialect: Dialect = LOCAL) -> Filter:
     parts = condition.parts if isinstance(condition, And) else (condition,)
     present = _present(parts, push_test)
     pushed = [_push(part, present, push_test) for part in parts]
-    requests, kept = intersect([each.requests for each in pushed], dialect.predicates)
-    left = [part for part, each, at in zip(parts, pushed, kept, strict=True) if not (each.exact and at)]
+    requests, kept = intersect([item.requests for item in pushed], dialect.predicates)
+    left = [part for part, item, whole in zip(parts, pushed, kept, strict=True) if not (item.exact and whole)]
     return Filter(requests=requests, residual=all_of(left) if left else None)
 
 
@@ -94,16 +94,16 @@ def _push(condition: Condition, present: frozenset[Column], push_test: PushTest,
 
 def _push_all(parts: Sequence[Condition], present: frozenset[Column], push_test: PushTest, depth: int) -> Pushed:
     pushed = [_push(part, present, push_test, depth + 1) for part in parts]
-    requests, kept = intersect([each.requests for each in pushed])
-    return Pushed(requests, all(kept) and all(each.exact for each in pushed))
+    requests, kept = intersect([item.requests for item in pushed])
+    return Pushed(requests, all(kept) and all(item.exact for item in pushed))
 
 
 def _push_any(parts: Sequence[Condition], present: frozenset[Column], push_test: PushTest, depth: int) -> Pushed:
     pushed = [_push(part, present, push_test, depth + 1) for part in parts]
-    requests = unite([request for each in pushed for request in each.requests])
+    requests = unite([request for item in pushed for request in item.requests])
     if len(requests) > MAX_REQUESTS or not all(request.restricts for request in requests):
         return NOT_PUSHED
-    return Pushed(requests, all(each.exact for each in pushed))
+    return Pushed(requests, all(item.exact for item in pushed))
 
 
 # Tests
@@ -118,7 +118,7 @@ def _present(parts: Iterable[Condition], push_test: PushTest) -> frozenset[Colum
         if isinstance(part, Comparison) and part.operator in _POSITIVE and push_test(part, False).exact:
             found.add(part.column)
         elif isinstance(part, Or):
-            found |= frozenset.intersection(*(_present((each,), push_test) for each in part.parts))
+            found |= frozenset.intersection(*(_present((item,), push_test) for item in part.parts))
         elif isinstance(part, And):
             found |= _present(part.parts, push_test)
     return frozenset(found)

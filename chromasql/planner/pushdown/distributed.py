@@ -116,13 +116,13 @@ def _may_match_nothing(pattern: str) -> bool:
 def _metadata(test: Comparison, key: str) -> dict[str, Any] | None:
     match test.operator, test.operand:
         case "=", value:
-            return _either([{key: {"$eq": each}} for each in _typed(value)])
+            return _either([{key: {"$eq": item}} for item in _typed(value)])
         case "in", tuple(values):
-            return _either([{key: {"$in": each}} for each in _typed_lists(values)])
+            return _either([{key: {"$in": item}} for item in _typed_lists(values)])
         case ("<" | "<=" | ">" | ">=") as operator, int() | float() as value if not isinstance(value, bool):
             return _ordered(key, operator, value)
         case "contains", value:
-            return _either([{key: {"$contains": each}} for each in _typed(value)])
+            return _either([{key: {"$contains": item}} for item in _typed(value)])
         case "like", str(pattern) if "%" not in pattern:
             return {key: {"$eq": pattern}}
         case _:
@@ -150,9 +150,9 @@ def _typed_lists(values: tuple[Any, ...]) -> list[list[Any]]:
         typed = _typed(value)
         if not typed:
             return []
-        for each in typed:
-            lists.setdefault(type(each), {})[each] = None
-    return [list(each) for each in lists.values()]
+        for item in typed:
+            lists.setdefault(type(item), {})[item] = None
+    return [list(item) for item in lists.values()]
 
 
 def _ordered(key: str, operator: str, value: float) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from chromasql.operators.patterns import equal_to_regex, escape_regex, like_to_regex
 from chromasql.plan import ChromaRequest, Comparison
+from chromasql.plan.conditions import CHROMA_OPERATORS
 from chromasql.planner.pushdown.lowering import ANY_TEXT, EVERYTHING, NOT_PUSHED, Pushed
 from chromasql.planner.pushdown.requests import MAX_LIST, MAX_REQUESTS, MAX_WIDTH, chunked, nest, unite
 
@@ -120,9 +121,9 @@ def _push_metadata(test: Comparison, key: str, present: bool) -> Pushed:
         case "not in", tuple(values):
             return pushed(_not_in(key, values), exact=present)
         case "contains", value:
-            return pushed(nest("$or", [{key: {"$contains": each}} for each in _elements(value)]))
+            return pushed(nest("$or", [{key: {"$contains": item}} for item in _elements(value)]))
         case "not contains", value:
-            return pushed(nest("$and", [{key: {"$not_contains": each}} for each in _elements(value)]), exact=present)
+            return pushed(nest("$and", [{key: {"$not_contains": item}} for item in _elements(value)]), exact=present)
         case "like", str(pattern) if "%" not in pattern:
             return pushed({key: {"$eq": pattern}})
         case "not like", str(pattern) if "%" not in pattern:
@@ -165,14 +166,11 @@ def _unequal(key: str, value: Any) -> dict[str, Any] | None:
     return {key: {"$ne": _whole(value)}}
 
 
-_CHROMA = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
-
-
 def _ordered(key: str, operator: str, value: Any) -> dict[str, Any] | None:
     """Compare with a number; Chroma truncates a fraction toward zero where it meets an integer."""
     if not _is_number(value) or not _pushable(value):
         return None
-    plain = {key: {_CHROMA[operator]: _whole(value)}}
+    plain = {key: {CHROMA_OPERATORS[operator]: _whole(value)}}
     if not _is_fraction(value):
         return plain
     truncated = int(value)

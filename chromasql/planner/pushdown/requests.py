@@ -51,8 +51,8 @@ def intersect(
     """
     kept = [False] * len(unions)
     count, variables, predicates = 1, 0, 0
-    for at in sorted(range(len(unions)), key=lambda at: len(unions[at])):
-        union = unions[at]
+    for index in sorted(range(len(unions)), key=lambda index: len(unions[index])):
+        union = unions[index]
         count_now = count * len(union)
         variables_now = variables + max(map(_variables, union), default=0)
         predicates_now = predicates + max(map(_predicates, union), default=0)
@@ -60,7 +60,7 @@ def intersect(
             continue
         if most_predicates is not None and predicates_now > most_predicates:
             continue
-        kept[at] = True
+        kept[index] = True
         count, variables, predicates = count_now, variables_now, predicates_now
     chosen = [union for union, is_kept in zip(unions, kept, strict=True) if is_kept]
     requests = (_conjoin(requests) for requests in product(*chosen))
@@ -99,7 +99,7 @@ def _variables(request: ChromaRequest) -> int:
 def _values_in(value: Any) -> int:
     match value:
         case dict():
-            return sum(1 + _values_in(each) for each in value.values())
+            return sum(1 + _values_in(item) for item in value.values())
         case list():
             return sum(map(_values_in, value))
         case None | str() | bool():
@@ -135,16 +135,16 @@ def _common(left: tuple[str, ...] | None, right: tuple[str, ...] | None) -> tupl
     if left is None or right is None:
         return right if left is None else left
     kept = set(right)
-    return tuple(each for each in left if each in kept)
+    return tuple(item for item in left if item in kept)
 
 
 def nest(operator: str, filters: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """Join filters by ``$and`` or ``$or``: flattened, without repeats, and never wider than Chroma can nest."""
     flat: list[dict[str, Any]] = []
-    for each in filters:
-        flat.extend(each[operator] if list(each) == [operator] else [each])
+    for item in filters:
+        flat.extend(item[operator] if list(item) == [operator] else [item])
     # Not by equality, since to Python true equals 1 and 1 equals 1.0, and Chroma tells them apart.
-    unique = list({repr(each): each for each in flat}.values())
+    unique = list({repr(item): item for item in flat}.values())
     if not unique:
         return None
     if len(unique) == 1:
@@ -152,10 +152,10 @@ def nest(operator: str, filters: Sequence[dict[str, Any]]) -> dict[str, Any] | N
     if len(unique) <= MAX_WIDTH:
         return {operator: unique}
     size = -(-len(unique) // MAX_WIDTH)
-    groups = [unique[at : at + size] for at in range(0, len(unique), size)]
+    groups = [unique[index : index + size] for index in range(0, len(unique), size)]
     return {operator: [group[0] if len(group) == 1 else {operator: group} for group in groups]}
 
 
 def chunked(values: tuple[Any, ...], size: int = MAX_LIST) -> Iterable[tuple[Any, ...]]:
     """Cut a list into parts that one request can carry."""
-    return (values[at : at + size] for at in range(0, len(values), size))
+    return (values[index : index + size] for index in range(0, len(values), size))

@@ -84,8 +84,8 @@ def _is_same_there(expression: Expression, leaves: Sequence[Leaf]) -> bool:
     of a fusion would count.
     """
     match expression:
-        case LeafValue(at):
-            default = leaves[at].default
+        case LeafValue(index):
+            default = leaves[index].default
             return default is None or abs(default) < _LARGE
         case Constant(value):
             return abs(value) < _LARGE

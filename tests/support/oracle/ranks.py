@@ -1,5 +1,5 @@
 """
-What a ranked statement must answer, worked out the slow way from sections 4 to 6 of the language reference.
+What a statement with RANK BY must answer, worked out the slow way from sections 4 to 6 of the language reference.
 
 It shares no code with the package. A statement writes itself as SQL and answers over plain records. Every step of a rank
 expression is in single precision, as in Chroma.
@@ -10,51 +10,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tests.support.oracle.predicates import Filter
+from tests.support.oracle.values import Collection, Hit, distance, orderable
+
 F = np.float32
-
-
-@dataclass(frozen=True)
-class Record:
-    id: str
-    vector: tuple[float, ...]
-    document: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False)
-
-
-@dataclass(frozen=True)
-class Collection:
-    name: str
-    records: tuple[Record, ...]
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A record and the place of its collection in FROM; ``key`` tells it from all others."""
-
-    record: Record
-    collection: str
-    place: int
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.collection, self.record.id
-
-    @property
-    def tie(self) -> tuple[str, int]:
-        return self.record.id, self.place
-
-
-@dataclass(frozen=True)
-class Filter:
-    """A WHERE, and whether it is true of a record."""
-
-    sql: str
-    truth: Callable[[Record], bool]
 
 
 # Leaves
@@ -94,19 +58,6 @@ class Bm25(Leaf):
 
     def measure(self, hits: Sequence[Hit], space: str) -> list[tuple[float, Hit]]:
         return bm25(self.text, hits, self.k1, self.b)
-
-
-def distance(space: str, query: Sequence[float], vector: Sequence[float]) -> float:
-    """Return Chroma's distance: squared Euclidean, 1 - dot product, 1 - cosine."""
-    dot = math.fsum(a * b for a, b in zip(query, vector, strict=True))
-    match space:
-        case "l2":
-            found = math.fsum((a - b) ** 2 for a, b in zip(query, vector, strict=True))
-        case "ip":
-            found = 1 - dot
-        case _:
-            found = 1 - dot / math.sqrt(math.fsum(a * a for a in query) * math.fsum(b * b for b in vector))
-    return float(F(found))
 
 
 def words_of(text: str) -> list[str]:
@@ -302,7 +253,7 @@ class Statement:
                 case Number(number):
                     return F(number)
                 case Metadata(key):
-                    number = hit.record.metadata.get(key)
+                    number = hit.record.values.get(key)
                     return F(number) if type(number) in (int, float) else None
                 case Operation(operator, left, right):
                     a, b = value(left, fusion), value(right, fusion)
@@ -393,7 +344,7 @@ def _kept(rows: Sequence[tuple[Hit, float | None]], keep: Keep) -> list[tuple[Hi
 
 
 def _group_value(hit: Hit, key: str) -> Any:
-    value = hit.collection if key == "_collection" else hit.record.metadata.get(key)
+    value = hit.collection if key == "_collection" else hit.record.values.get(key)
     if isinstance(value, list):
         return "list", tuple((isinstance(each, bool), each) for each in value)
     return isinstance(value, bool), value
@@ -403,22 +354,11 @@ def _sorted_by(rows: Sequence[tuple[Hit, float | None]], column: str, *, descend
     """Sort by one column, keeping the order of equals; NULL is last in either direction."""
 
     def read(row: tuple[Hit, float | None]) -> Any:
-        return row[1] if column == "score" else row[0].record.metadata.get(column)
+        return row[1] if column == "score" else row[0].record.values.get(column)
 
     present = [row for row in rows if read(row) is not None]
-    present.sort(key=lambda row: kinds(read(row)), reverse=descending)
+    present.sort(key=lambda row: orderable(read(row)), reverse=descending)
     return present + [row for row in rows if read(row) is None]
-
-
-def kinds(value: Any) -> tuple[int, Any]:
-    """Order boolean < number < string < list; NaN is after the numbers."""
-    if isinstance(value, list):
-        return 4, tuple(map(kinds, value))
-    if isinstance(value, bool):
-        return 0, value
-    if isinstance(value, str):
-        return 3, value
-    return (2, 0) if math.isnan(value) else (1, value)
 
 
 # Agreement

@@ -7,23 +7,20 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from tests.support.oracle.statements import (
+from tests.support.oracle.predicates import (
     And,
     Between,
     Column,
     Compare,
     Contains,
-    Hit,
     In,
     IsDistinct,
     IsNull,
     Like,
     Not,
     Or,
-    Record,
-    Truth,
-    Writer,
 )
+from tests.support.oracle.values import Hit, Record, Truth, Writer
 
 Metadata = dict[str, Any]
 

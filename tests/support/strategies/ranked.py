@@ -15,20 +15,9 @@ from hypothesis import strategies as st
 import chromasql
 from tests.support.distributed import DistributedCollection, DistributedProvider
 from tests.support.distributed import Record as CloudRecord
-from tests.support.oracle.ranks import (
-    Bm25,
-    Collection,
-    Filter,
-    Function,
-    Keep,
-    Knn,
-    Metadata,
-    Number,
-    Operation,
-    Record,
-    Rrf,
-    Statement,
-)
+from tests.support.oracle.predicates import Filter
+from tests.support.oracle.ranks import Bm25, Function, Keep, Knn, Metadata, Number, Operation, Rrf, Statement
+from tests.support.oracle.values import Collection, Record
 from tests.support.strategies.conditions import conditions, metadatas
 
 WORDS = ("red", "Red", "fox", "foxes", "blue", "d'or", "été", "x")
@@ -119,7 +108,7 @@ def cloud(data: Data, *, compacted: bool = True) -> DistributedProvider:
         *(
             DistributedCollection(
                 each.name,
-                [CloudRecord(one.id, one.vector, one.document, one.metadata) for one in each.records],
+                [CloudRecord(one.id, one.vector, one.document, one.values) for one in each.records],
                 space=data.space,
                 compacted=compacted,
             )
@@ -135,7 +124,7 @@ def cloud(data: Data, *, compacted: bool = True) -> DistributedProvider:
 def filters(draw: st.DrawFn) -> Filter:
     """Draw a WHERE over metadata, ids, documents and numbers that distributed Chroma reads in a way of its own."""
     condition = draw(conditions(KEYS))
-    forms = [Filter(condition.sql, lambda record: condition.truth(record.metadata) is True)]
+    forms = [Filter(condition.sql, lambda record: condition.truth(record.values) is True)]
     word = draw(st.sampled_from(["re", "red", "ox", "été", " "]))
     forms.append(Filter(f"document CONTAINS '{word}'", lambda one: one.document is not None and word in one.document))
     forms.append(
@@ -148,7 +137,7 @@ def filters(draw: st.DrawFn) -> Filter:
     )
     bound = draw(st.sampled_from([-2, -1, 0, 1.5, 2]))
     operator = draw(st.sampled_from(["<", "<=", ">", ">=", "="]))
-    forms.append(Filter(f"n {operator} {bound}", lambda one: _compared(one.metadata.get("n"), operator, bound)))
+    forms.append(Filter(f"n {operator} {bound}", lambda one: _compared(one.values.get("n"), operator, bound)))
     ids = tuple(f"r{draw(st.integers(0, 60))}" for _ in range(draw(st.integers(1, 12))))
     forms.append(Filter(f"id IN ({', '.join(map(repr, ids))})", lambda one: one.id in ids))
     forms.append(Filter(f"id NOT IN ({', '.join(map(repr, ids))})", lambda one: one.id not in ids))

@@ -12,10 +12,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.support.oracle.statements import (
+from tests.support.oracle.predicates import (
     And,
     Between,
-    Collection,
     Column,
     Compare,
     Contains,
@@ -25,15 +24,11 @@ from tests.support.oracle.statements import (
     Like,
     Not,
     Or,
-    OrderItem,
-    Parameter,
     Pattern,
-    Record,
     Regex,
-    Statement,
-    distance,
-    literal,
 )
+from tests.support.oracle.statements import OrderItem, Statement
+from tests.support.oracle.values import Collection, Parameter, Record, distance, literal
 
 __all__ = ["Data", "datasets", "filters", "predicates", "rankings", "scans"]
 

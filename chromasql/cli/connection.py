@@ -1,0 +1,103 @@
+"""Where a command finds its database, and the options that say so."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from chromasql.cli.arguments import parse_headers
+
+if TYPE_CHECKING:
+    from chromasql.database import Database
+
+__all__ = ["TOKEN_VARIABLE", "Connection", "takes_connection"]
+
+TOKEN_VARIABLE = "CHROMASQL_TOKEN"  # noqa: S105 - a name, not a token
+"""The environment variable with the token; every user of the machine can see what is typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """
+    What the options of a command say about the database; each field is an option.
+
+    Raises `typer.BadParameter` for options that do not go together.
+    """
+
+    path: Annotated[
+        Path | None,
+        typer.Option(
+            "--path", metavar="DIR", exists=True, file_okay=False, help="Folder of an embedded Chroma database."
+        ),
+    ] = None
+    url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Address of a Chroma server.")] = None
+    token: Annotated[
+        str | None, typer.Option("--token", help=f"Sent as X-Chroma-Token; default: ${TOKEN_VARIABLE}.")
+    ] = field(default=None, repr=False)
+    headers: Annotated[
+        list[str] | None,
+        typer.Option("--header", metavar="'NAME: VALUE'", help="HTTP header to send. Repeatable."),
+    ] = field(default=None, repr=False)
+    tenant: Annotated[str | None, typer.Option("--tenant", help="Tenant, if not Chroma's default.")] = None
+    database: Annotated[str | None, typer.Option("--database", help="Database, if not Chroma's default.")] = None
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", help="Time for the whole statement.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.url is None):
+            raise typer.BadParameter("say where the database is: either --path DIR or --url URL")
+        if self.url is not None and not self.url.lower().startswith(("http://", "https://")):
+            raise typer.BadParameter(f"an address starts with http:// or https://, and {self.url!r} does not")
+        if self.url is None and (self.token or self.headers or self.tenant or self.database):
+            raise typer.BadParameter("--token, --header, --tenant and --database go with --url")
+        parse_headers(self.headers or ())
+
+    def open(self) -> Database:
+        """Open the database; raise `chromasql.ChromaSQLError` where that fails."""
+        import chromasql
+        from chromasql.cli.demo import embedding  # noqa: F401 - so that the demo's collections answer TEXT
+
+        settings = chromasql.Settings(timeout=self.timeout)
+        if self.url is None:
+            return chromasql.connect(self.path, settings=settings)
+        return chromasql.connect(
+            self.url,
+            settings=settings,
+            token=self.token or os.environ.get(TOKEN_VARIABLE),
+            headers=parse_headers(self.headers or ()) or None,
+            tenant=self.tenant,
+            database=self.database,
+        )
+
+
+def takes_connection(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a `Connection`, which becomes its first argument, beside its own parameters."""
+    names = [option.name for option in dataclasses.fields(Connection)]
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> None:
+        connection = Connection(**{name: arguments.pop(name) for name in names})
+        command(connection, **arguments)
+
+    run.__signature__ = inspect.Signature(_parameters(command))  # type: ignore[attr-defined]
+    return run
+
+
+def _parameters(command: Callable[..., None]) -> Sequence[inspect.Parameter]:
+    hints = get_type_hints(Connection, include_extras=True)
+    options = [
+        inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hints[option.name])
+        for option in dataclasses.fields(Connection)
+    ]
+    # The first parameter of the command is the connection itself.
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    return [*own, *options]
