@@ -32,7 +32,7 @@ _CANDIDATES = {
     "leaves": "Chroma's Search API, one payload for each leaf; the lists are fused here",
     "filtered": "the index, restricted by the filter",
     "expanding": "the index, over-fetching until enough rows pass the filter (nothing selective can be pushed down)",
-    "prefilter": "the filter is selective, so the ids that satisfy it are looked up first; the index ranks those",
+    "prefilter": "the ids that satisfy the filter, which is selective; the index ranks them",
 }
 
 

@@ -63,11 +63,11 @@ _OPENERS = _AGGREGATING | _CLAUSES.keys()
 
 
 class _Explanation(NamedTuple):
-    """What is wrong, as a code and a sentence, and the span that the caret belongs under."""
+    """What is wrong, as a sentence and a code, and the span that the caret belongs under."""
 
-    code: str
     message: str
     span: Span
+    code: str
 
 
 def reserved_word_message(word: str) -> str:
@@ -132,7 +132,7 @@ class _Explainer:
             or self._function_hint()
             or self._reserved_hint()
             or self._word_hint()
-            or _Explanation("syntax-error", f"expected {self._expectation()}, found {self._found()}", self.span)
+            or _Explanation(f"expected {self._expectation()}, found {self._found()}", self.span, code="syntax-error")
         )
 
     def _after(self, *types: str) -> bool:
@@ -151,58 +151,62 @@ class _Explainer:
         """Explain constructs of other SQL dialects that ChromaSQL does not have."""
         word = self.word.upper()
         if "SELECT" in self.expected and word in _WRITING:
-            return _Explanation("unsupported-syntax", f"ChromaSQL is read-only; there is no {word}", self.span)
+            return _Explanation(f"ChromaSQL is read-only; there is no {word}", self.span, code="unsupported-syntax")
         if self._after("SHOW") and word == "TABLES":
-            return _Explanation("unsupported-syntax", "there are no tables; write SHOW COLLECTIONS", self.span)
+            return _Explanation("there are no tables; write SHOW COLLECTIONS", self.span, code="unsupported-syntax")
         if "WHERE" in self.expected and word in _JOINING:
             what = "UNION" if word == "UNION" else "JOIN"
             return _Explanation(
-                "unsupported-syntax",
                 f"there is no {what}; FROM a, b searches both collections and merges their rows",
                 self.span,
+                code="unsupported-syntax",
             )
         if _SUBQUERY.match(self.text, self.span.start) or (word == "SELECT" and self._after("LPAR")):
-            return _Explanation("unsupported-syntax", _NO_SUBQUERIES, self.span)
+            return _Explanation(_NO_SUBQUERIES, self.span, code="unsupported-syntax")
         if self._after("LPAR", "NAME") and self.previous.upper() == "SELECT":
-            return _Explanation("unsupported-syntax", _NO_SUBQUERIES, span_of(self.previous))
+            return _Explanation(_NO_SUBQUERIES, span_of(self.previous), code="unsupported-syntax")
         if self._after("SELECT", "NAME") and self.previous.upper() == "TOP" and word.isdigit():
             return _Explanation(
-                "unsupported-syntax", f"there is no SELECT TOP; write LIMIT {word} at the end", span_of(self.previous)
+                f"there is no SELECT TOP; write LIMIT {word} at the end",
+                span_of(self.previous),
+                code="unsupported-syntax",
             )
         if self.kind == "COMMA" and _is_token(self.stack[-2], "LIMIT"):
             first = self.text[slice(*span_of(self.previous))]
             return _Explanation(
-                "unsupported-syntax", f"there is no LIMIT {first}, n; write LIMIT n OFFSET {first}", self.span
+                f"there is no LIMIT {first}, n; write LIMIT n OFFSET {first}", self.span, code="unsupported-syntax"
             )
         if self._after("DOT") and word.startswith("*"):
             root = str(self.stack[-2]) if _is_token(self.stack[-2], "NAME") else "metadata"
             whole = "write metadata for all of it" if root.lower() == "metadata" else "write * for all columns"
             return _Explanation(
-                "unsupported-syntax", f"there is no {root}.*; {whole}", Span(self.span.start, self.span.start + 1)
+                f"there is no {root}.*; {whole}", Span(self.span.start, self.span.start + 1), code="unsupported-syntax"
             )
         if self._after("ORDER", "BY", "NAME") and self.previous.upper() == "RANK":
             return _Explanation(
-                "unsupported-syntax",
                 "there is no ORDER BY RANK; write RANK BY and the expression",
                 span_of(self.previous),
+                code="unsupported-syntax",
             )
         return None
 
     def _character_hint(self) -> _Explanation | None:
         if self.text.startswith("/*", self.span.start):
-            return _Explanation("syntax-error", "the comment that opens here has no closing */", self.span)
+            return _Explanation("the comment that opens here has no closing */", self.span, code="syntax-error")
         if self.kind != "CHARACTER":
             return None
         if self.word in "'\"`":
             what = "name" if self.word == "`" else "string"
-            return _Explanation("syntax-error", f"the {what} that opens here has no closing quote", self.span)
+            return _Explanation(f"the {what} that opens here has no closing quote", self.span, code="syntax-error")
         if self.word in "\u2018\u2019\u201c\u201d":
-            return _Explanation("syntax-error", f"{self.word} is not a quotation mark of SQL; write ' or \"", self.span)
+            return _Explanation(
+                f"{self.word} is not a quotation mark of SQL; write ' or \"", self.span, code="syntax-error"
+            )
         if self.word.isalnum():
-            return _Explanation("syntax-error", f"a name that holds {self.word} needs backticks", self.span)
+            return _Explanation(f"a name that holds {self.word} needs backticks", self.span, code="syntax-error")
         if not self.word.isprintable() or not self.word.isascii():
             name = unicodedata.name(self.word, "a control character")
-            return _Explanation("syntax-error", f"unexpected character U+{ord(self.word):04X}, {name}", self.span)
+            return _Explanation(f"unexpected character U+{ord(self.word):04X}, {name}", self.span, code="syntax-error")
         return None
 
     def _string_hint(self) -> _Explanation | None:
@@ -211,38 +215,42 @@ class _Explainer:
             return None
         if "KNN" in self.expected:
             return _Explanation(
-                "syntax-error", "a string is not a rank expression; write KNN('words') or BM25('words')", self.span
+                "a string is not a rank expression; write KNN('words') or BM25('words')", self.span, code="syntax-error"
             )
         name = self.word[1:-1]
         written = name if terminal_pattern("SOURCE").fullmatch(name) else f"`{name}`"
         place, clause = ("a collection", "FROM ") if self._after("FROM") else ("a name", "")
-        return _Explanation("syntax-error", f"expected {place}, found a string; write {clause}{written}", self.span)
+        return _Explanation(
+            f"expected {place}, found a string; write {clause}{written}", self.span, code="syntax-error"
+        )
 
     def _argument_hint(self) -> _Explanation | None:
         """Explain the brackets of KNN, BM25, RRF and WITH."""
         if self._after("KNN", "LPAR") and self.kind == "RPAR":
-            return _Explanation("missing-argument", NO_QUERY, self.span)
+            return _Explanation(NO_QUERY, self.span, code="missing-argument")
         if self._after("KNN", "LPAR", "NAME"):
-            return _Explanation("missing-argument", query_first_message(self.previous), span_of(self.previous))
+            return _Explanation(query_first_message(self.previous), span_of(self.previous), code="missing-argument")
         if self._after("RRF", "LPAR") and self.kind == "RPAR":
-            return _Explanation("missing-argument", "RRF needs ranks: RRF(KNN('words'), BM25('words'))", self.span)
+            return _Explanation("RRF needs ranks: RRF(KNN('words'), BM25('words'))", self.span, code="missing-argument")
         if self._after("RRF", "LPAR", "NAME") and self.word == "=":
             return _Explanation(
-                "missing-argument",
                 f"RRF takes its ranks first: RRF(KNN('words'), {self.previous} = ..)",
                 span_of(self.previous),
+                code="missing-argument",
             )
         if "EQUAL" in self.expected:
             if _is_token(self._open_call(), "RRF"):
                 return _Explanation(
-                    "syntax-error", "RRF takes its ranks first, then its named arguments", span_of(self.previous)
+                    "RRF takes its ranks first, then its named arguments", span_of(self.previous), code="syntax-error"
                 )
-            return _Explanation("missing-argument", f"{self.previous} needs a value: {self.previous} = ..", self.span)
+            return _Explanation(
+                f"{self.previous} needs a value: {self.previous} = ..", self.span, code="missing-argument"
+            )
         call = self._open_call()
         if self._after("COMMA") and (_is_token(call, "KNN") or _is_token(call, "BM25")):
             known = ", ".join(f"{name} =" for name in NAMED_ARGUMENTS[call.type])
             return _Explanation(
-                "syntax-error", f"{call.type} takes one query; its other arguments are named: {known}", self.span
+                f"{call.type} takes one query; its other arguments are named: {known}", self.span, code="syntax-error"
             )
         return None
 
@@ -255,21 +263,21 @@ class _Explainer:
         if _is_token(call, "NAME"):
             if call.upper() == "TOP":
                 return _Explanation(
-                    "unsupported-syntax", "there is no SELECT TOP; write LIMIT at the end", span_of(call)
+                    "there is no SELECT TOP; write LIMIT at the end", span_of(call), code="unsupported-syntax"
                 )
             if call.upper() not in ast.AGGREGATES:
-                return _Explanation("unknown-function", unknown_function_message(call), span_of(call))
+                return _Explanation(unknown_function_message(call), span_of(call), code="unknown-function")
             if _is_token(self.previous, "LPAR"):
                 return _Explanation(
-                    "invalid-argument", f"{call.upper()} takes a field, found {self._found()}", self.span
+                    f"{call.upper()} takes a field, found {self._found()}", self.span, code="invalid-argument"
                 )
         if "DOT" in self.expected and self.word[0] in "+-*/":
-            return _Explanation("unsupported-syntax", "arithmetic is allowed only in RANK BY", self.span)
+            return _Explanation("arithmetic is allowed only in RANK BY", self.span, code="unsupported-syntax")
         return None
 
     def _reserved_hint(self) -> _Explanation | None:
         if _is_token(self.previous, "NAME") and self.previous.upper() in RESERVED:
-            return _Explanation("reserved-word", reserved_word_message(self.previous), span_of(self.previous))
+            return _Explanation(reserved_word_message(self.previous), span_of(self.previous), code="reserved-word")
         return None
 
     def _word_hint(self) -> _Explanation | None:
@@ -280,23 +288,23 @@ class _Explainer:
         near = difflib.get_close_matches(self.word.upper(), known, n=1)
         if near and near[0] in _CLAUSES:
             return _Explanation(
-                "unknown-clause", f"unknown clause {self.word}; did you mean {_CLAUSES[near[0]]}?", self.span
+                f"unknown clause {self.word}; did you mean {_CLAUSES[near[0]]}?", self.span, code="unknown-clause"
             )
         if near:
-            return _Explanation("syntax-error", f"unknown word {self.word}; did you mean {near[0]}?", self.span)
+            return _Explanation(f"unknown word {self.word}; did you mean {near[0]}?", self.span, code="syntax-error")
         if "AS" in self.expected:
             return _Explanation(
-                "syntax-error", f"{self.word} is unexpected; an alias needs AS: AS {self.word}", self.span
+                f"{self.word} is unexpected; an alias needs AS: AS {self.word}", self.span, code="syntax-error"
             )
         if "STRING" in self.expected:
             found = self._found()
             message = f"expected {self._expectation()}, found {found}; a string needs quotes: '{found}'"
-            return _Explanation("syntax-error", message, self.span)
+            return _Explanation(message, self.span, code="syntax-error")
         if "WHERE" in self.expected and "AND" not in self.expected:
             return _Explanation(
-                "unknown-clause",
                 f"unknown clause {self.word}; a clause is one of {', '.join(CLAUSE_KEYWORDS)}",
                 self.span,
+                code="unknown-clause",
             )
         return None
 

@@ -24,7 +24,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -35,6 +35,7 @@ from chromasql.cli.app import app
 from chromasql.explain import OPERATOR_NAMES
 from chromasql.grammar import keywords
 from chromasql.parser.syntax_errors import NAMED_ARGUMENTS
+from chromasql.plan.statements import CandidateSearch
 from tests.support.ebnf import make_ebnf, pattern_terminals
 from tests.support.warm_python import WarmPython, running
 
@@ -82,21 +83,21 @@ def read_blocks(page: Path) -> list[Block]:
     blocks: list[Block] = []
     section, opened, end = "", None, -1
     lines = page.read_text("utf-8").splitlines()
-    for at, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=1):
         if opened is None and line.startswith("## "):
             section = line[3:]
         elif opened is None and line.lstrip().startswith("```"):
-            assert line.startswith("```"), f"{page.name}:{at}: a fence is not indented"
-            opened = at
+            assert line.startswith("```"), f"{page.name}:{number}: a fence is not indented"
+            opened = number
         elif opened is not None and line == "```":
-            language, text = lines[opened - 1][3:], "".join(each + "\n" for each in lines[opened : at - 1])
+            language, text = lines[opened - 1][3:], "".join(line + "\n" for line in lines[opened : number - 1])
             below = blocks and not "".join(lines[end : opened - 1]).strip()
             if language == "text" and below and blocks[-1].runs:
                 last = blocks.pop()
                 blocks.append(Block(page, last.section, last.line, last.language, last.text, text))
             else:
                 blocks.append(Block(page, section, opened, language, text))
-            opened, end = None, at
+            opened, end = None, number
     assert opened is None, f"{page.name}:{opened}: this block does not end"
     return blocks
 
@@ -456,6 +457,13 @@ def test_the_design_passes_through_every_stage():
     page = (DOCS / "design.md").read_text("utf-8")
 
     assert set() == {name for name in stages() if f"`{name}/" not in page and f"`{name}.py`" not in page}
+
+
+def test_the_design_describes_each_way_to_find_candidates():
+    """Each value of `candidates` in a plan is an item of the page on the design."""
+    page = (DOCS / "design.md").read_text("utf-8")
+
+    assert [name for name in get_args(CandidateSearch) if f"- **{name}**:" not in page] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

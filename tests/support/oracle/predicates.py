@@ -8,6 +8,7 @@ metadata of a record that has none shows as {}.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
