@@ -188,8 +188,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     Mark each test by its folder and its fixtures.
 
-    ``server`` needs a server; ``unit`` is the pure part of the package, with examples and without Chroma. What runs the same lines by the hundred is not measured for coverage, which would make it
-    twice as slow; other tests, of the stage that the lines belong to, cover them.
+    ``server`` needs a server. ``unit`` is a pure module by itself: examples, and no Chroma. ``no_cover`` runs the same
+    lines by the hundred, which measuring them would make twice as slow; other tests, of the stage that the lines belong
+    to, cover them.
     """
     for item in items:
         if not _SERVER_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):

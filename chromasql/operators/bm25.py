@@ -1,7 +1,8 @@
 r"""
 BM25 over the documents of any Chroma: pure arithmetic on the documents that hold one of the words.
 
-The form is Lucene's, negated so that lower is better::
+The form is Lucene's (BM25Similarity, whose idf is never negative) of the formula by Robertson and Zaragoza, "The
+Probabilistic Relevance Framework: BM25 and Beyond" (2009), negated so that lower is better::
 
     score = - sum over words of ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * len / mean))
 

@@ -95,7 +95,7 @@ class ConditionBuilder:
         if scalar is None:
             self._warn_null(operand, operator)
             return NEVER
-        self._check_kind(column, operator, scalar, value.span)
+        self._check_kind(column, operator, scalar)
         return self._test(column, operator, scalar)
 
     def _membership(self, operand: ast.Operand, values: ast.Array | ast.Parameter, *, negated: bool) -> Condition:
@@ -114,10 +114,10 @@ class ConditionBuilder:
             self._warn_null(operand, "IN")
             return NEVER
         if len(known) == 1:
-            self._check_kind(column, "=", known[0], items[0].span)
+            self._check_kind(column, "=", known[0])
             return self._test(column, "!=" if negated else "=", known[0])
-        for item, scalar in zip(items, scalars, strict=True):
-            self._check_kind(column, "=", scalar, item.span)
+        for scalar in scalars:
+            self._check_kind(column, "=", scalar)
         return self._test(column, "not in" if negated else "in", known)
 
     def _null_test(self, operand: ast.Operand, *, null: bool) -> Condition:
@@ -193,12 +193,11 @@ class ConditionBuilder:
                 )
             )
 
-    def _check_kind(self, column: Column, operator: str, scalar: ast.Scalar, span: Span) -> None:
+    def _check_kind(self, column: Column, operator: str, scalar: ast.Scalar) -> None:
         """Warn where a test can never be true: id, document, uri and _collection are always text."""
         always_text = column.part in ("id", "document", "uri", "_collection")
         if not always_text or isinstance(scalar, str) or scalar is None or operator == "!=":
             return
-        del span
         self._warn(
             PlanWarning(
                 "never-true",

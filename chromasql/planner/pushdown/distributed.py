@@ -35,10 +35,8 @@ _ANY_CHARACTER = "(?s)."
 _LOOKS = re.compile(r"\\[AzbB]|[\^$]|(?P<other>\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\])")
 
 
-_WRAPPED = 2**31 - 1
-
-
 _LARGEST = 2**31 - 1
+"""Beyond this a whole number is wrapped, so nothing is sent for it."""
 
 
 def push_distributed(test: Comparison, present: bool) -> Pushed:  # noqa: ARG001 - a negative test is never exact here
@@ -162,4 +160,4 @@ def _ordered(key: str, operator: str, value: float) -> dict[str, Any] | None:
     below = operator in ("<", "<=")
     whole = -int(-value // 1) if below else int(value)
     tests = [{key: {"$lte" if below else "$gte": whole}}, {key: {"$lte" if below else "$gte": float(value)}}]
-    return {"$or": [*tests, {key: {"$gt": _WRAPPED}}] if below else tests}
+    return {"$or": [*tests, {key: {"$gt": _LARGEST}}] if below else tests}
