@@ -9,6 +9,8 @@ ChromaSQL: one SQL statement, many Chroma collections, one right answer.
 
 from __future__ import annotations
 
+import sys as _sys
+import types as _types
 import typing as _t
 from importlib import import_module as _import_module
 
@@ -145,6 +147,29 @@ _HOME = {
 }
 
 
+_FACES = {"chromasql"}
+
+
+def _publish(module: str) -> None:
+    """
+    Make what a public module exports say that it lives there; each face of a folder calls this as its last line.
+
+    So tracebacks, pickles and documentation name the path that callers import from, wherever the code stands.
+    """
+    _FACES.add(module)
+    namespace = vars(_sys.modules[module])
+    for name in namespace["__all__"]:
+        _publish_as(module, namespace[name])
+
+
+def _publish_as(module: str, value: _t.Any) -> None:
+    home = value.__module__ if isinstance(value, type | _types.FunctionType) else ""
+    # Modules at the root, such as chromasql.errors, are public themselves, unless they begin with an underscore.
+    private = home.count(".") > 1 or home.startswith("chromasql._")
+    if home.startswith("chromasql.") and private and home not in _FACES:
+        value.__module__ = module
+
+
 def __getattr__(name: str) -> _t.Any:
     """Import what is asked for when it is asked for, so that ``import chromasql`` costs next to nothing."""
     if name == "ast":
@@ -152,6 +177,7 @@ def __getattr__(name: str) -> _t.Any:
     if name not in _HOME:
         raise AttributeError(f"module 'chromasql' has no attribute {name!r}")
     value = getattr(_import_module(_HOME[name]), name)
+    _publish_as("chromasql", value)
     globals()[name] = value
     return value
 

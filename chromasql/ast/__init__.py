@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from chromasql import _publish
+from chromasql._source import Span
 from chromasql.ast.predicates import (
     BetweenPredicate,
     BooleanOperator,
@@ -129,6 +131,7 @@ __all__ = [
     "ShowCollections",
     "Sign",
     "Source",
+    "Span",
     "SparseVector",
     "Star",
     "Statement",
@@ -141,3 +144,5 @@ __all__ = [
     "transform",
     "walk",
 ]
+
+_publish(__name__)

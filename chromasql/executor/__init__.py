@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from chromasql import _publish
 from chromasql.dispatch.dispatcher import Dispatcher
 from chromasql.executor.statement import StatementRun
 from chromasql.explain import analyzed, explained
@@ -103,3 +104,6 @@ async def stream_plan(
         return
     async for rows in run.pages():
         yield rows
+
+
+_publish(__name__)

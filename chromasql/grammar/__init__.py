@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from chromasql import _publish
 from chromasql.grammar.post_lexer import MAX_BRACKETS, MAX_PARAMETERS, PostLexer
 from chromasql.grammar.terminal_names import describe_terminals
 from chromasql.grammar.words import CLAUSE_KEYWORDS, RESERVED, grammar_text, keywords, read_file, terminal_pattern
@@ -87,3 +88,6 @@ def compile_grammar(transformer: Any = None, *, strict: bool = False) -> Lark:
         postlex=PostLexer(),
         strict=strict,
     )
+
+
+_publish(__name__)

@@ -6,7 +6,7 @@ import dataclasses
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from chromasql import ast
+from chromasql import _publish, ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLParseError, errors_located_in
 from chromasql.grammar import load_grammar
@@ -135,3 +135,6 @@ def _unqualified(field: ast.Field, names: set[str | ast.Parameter]) -> ast.Field
     if head in ast.SYSTEM_COLUMNS and len(rest) == 1:
         return dataclasses.replace(field, root=head, path=(), bare=False, qualifier=qualifier)
     return dataclasses.replace(field, path=tuple(rest), qualifier=qualifier)
+
+
+_publish(__name__)
