@@ -465,7 +465,7 @@ def test_scores_that_are_not_finite():
         ("SELECT COUNT(*) FROM * RANK BY KNN([0]) GROUP BY score", "a group of every record"),
         ("SELECT MAX(metadata) FROM *", "cannot read metadata as a whole"),
         ("SELECT SUM(embedding) FROM *", "cannot read embedding as a whole"),
-        ("SELECT COUNT(*) FROM * GROUP BY k KEEP 1", "cannot stand beside aggregates"),
+        ("SELECT COUNT(*) FROM * GROUP BY k KEEP 1", "KEEP cannot be combined with aggregates"),
         ("SELECT id FROM * WHERE COUNT(*) > 1", "HAVING can"),
         ("SELECT COUNT(*) FROM * GROUP BY COUNT", None),
         ("SELECT id FROM * GROUP BY k KEEP 1 BY COUNT(*)", "belongs in SELECT, HAVING or ORDER BY"),

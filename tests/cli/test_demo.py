@@ -335,10 +335,12 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The folder of the demo, and what its first run printed."""
+def whole(tmp_path_factory, library):
+    """The folder of the demo, and what its first run printed; the texts, slow to read, are those read already."""
     folder = tmp_path_factory.mktemp("whole") / "chromasql-demo"
-    return folder, CliRunner().invoke(app, ["demo", "--path", str(folder)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chromasql.cli.demo.corpus.read_standard_library", lambda: iter(library))
+        return folder, CliRunner().invoke(app, ["demo", "--path", str(folder)])
 
 
 def test_the_demo_runs_from_beginning_to_end(whole):

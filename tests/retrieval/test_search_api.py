@@ -235,10 +235,11 @@ def _known_ids(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name != "ids"}
 
 
-def checked(provider: DistributedProvider, server: Server) -> DistributedProvider:
+def checked(provider: DistributedProvider, server: Server, width: int) -> DistributedProvider:
+    """Send what is asked of each collection to one of that many dimensions on the server, too; an empty one has none."""
     for collection in provider.collections.values():
         collection.__class__ = Checked
-        collection.server, collection.twin = server, f"wide-{collection.dimension or WIDTHS[0]}"
+        collection.server, collection.twin = server, f"wide-{width}"
     return provider
 
 
@@ -248,7 +249,7 @@ def test_requests_on_a_server(server, draws):
     """A real Chroma, and chromadb's client before it, takes every request that is made of a distributed one."""
     data = draws.draw(datasets(most=2))
     sources = [each.name for each in data.collections]
-    with chromasql.connect(checked(cloud(data), server), dialect="distributed") as database:
+    with chromasql.connect(checked(cloud(data), server, len(data.queries[0])), dialect="distributed") as database:
         for _ in range(3):
             statement, _ = draws.draw(statements(data))
             database.execute(statement.sql(sources), explain_rows=draws.draw(st.booleans()))
