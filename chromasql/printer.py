@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias, assert_never
 
@@ -184,8 +183,9 @@ def _scalar(scalar: ast.Scalar) -> str:
         return "TRUE" if scalar else "FALSE"
     if isinstance(scalar, str):
         return f"'{''.join(map(_character, scalar))}'"
-    if not math.isfinite(scalar):
-        raise ChromaSQLError(f"{scalar} cannot be written in a statement; pass it as a parameter", code="not-printable")
+    if not abs(scalar) <= ast.MAX_NUMBER:  # NaN neither
+        shown = scalar if isinstance(scalar, float) else "a number above 1.8e308"
+        raise ChromaSQLError(f"{shown} cannot be written in a statement", code="not-printable")
     return repr(scalar)
 
 

@@ -12,8 +12,6 @@ from chromasql.analysis.slots import COUNT, NUMBER, VALUE, Slot
 
 __all__ = ["MismatchError", "as_array", "as_list", "as_sparse_vector", "as_vector", "coerce"]
 
-_MAX_BITS = 1024  # of the largest float: a larger number cannot be compared with one
-
 
 class MismatchError(Exception):
     """Why a value does not fit its slot: the end of the sentence "the parameter takes .."."""
@@ -97,7 +95,7 @@ def _scalar(value: Any) -> ast.Scalar:
                 raise MismatchError(", not a string with an unpaired surrogate, which is not valid Unicode") from None
         return str.__str__(value)  # an enum's member becomes its value
     if isinstance(value, int):
-        if value.bit_length() > _MAX_BITS:
+        if abs(value) > ast.MAX_NUMBER:
             raise MismatchError("; this one is too large")
         return int(value)
     if isinstance(value, float):

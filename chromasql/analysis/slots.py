@@ -6,7 +6,6 @@ One table for both ways in: the parser checks what is written out, `bind_paramet
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,18 +34,13 @@ def _is_text(value: ast.Scalar) -> bool:
     return isinstance(value, str)
 
 
-def _is_finite(value: ast.Scalar) -> bool:
-    """Whether this is a number that a float can hold; a whole number may be too large for that."""
-    return ast.is_number(value) and abs(value) <= sys.float_info.max
-
-
 VALUE = Slot("a string, a number, a boolean or None", fits=lambda _: True)
 
 
 COLLECTION_NAME = Slot("the name of a collection", fits=lambda value: isinstance(value, str) and value != "")
 
 
-NUMBER = Slot("a number", fits=_is_finite)
+NUMBER = Slot("a number", fits=ast.is_number)
 
 
 COUNT = Slot("a whole number of at least 0", fits=lambda value: ast.is_whole_number(value) and value >= 0)
@@ -58,16 +52,19 @@ KNN_QUERY = Slot("a text or a vector: a list of numbers or {index: weight}", fit
 _TEXT = Slot("a string", fits=_is_text)
 
 
+_WHOLE = Slot("a whole number", fits=ast.is_whole_number)
+
+
 _FLAG = Slot("TRUE or FALSE", fits=lambda value: isinstance(value, bool))
 
 
 _POSITIVE_COUNT = Slot("a whole number of at least 1", fits=lambda value: ast.is_whole_number(value) and value >= 1)
 
 
-_NOT_NEGATIVE = Slot("a number of at least 0", fits=lambda value: _is_finite(value) and value >= 0)  # type: ignore[operator]
+_NOT_NEGATIVE = Slot("a number of at least 0", fits=lambda value: ast.is_number(value) and value >= 0)
 
 
-_POSITIVE = Slot("a number above 0", fits=lambda value: _is_finite(value) and value > 0)  # type: ignore[operator]
+_POSITIVE = Slot("a number above 0", fits=lambda value: ast.is_number(value) and value > 0)
 
 
 _SHARE = Slot("a number from 0 to 1", fits=lambda value: ast.is_number(value) and 0 <= value <= 1)
@@ -82,6 +79,7 @@ _VECTOR = Slot("a vector: a list of numbers or {index: weight}", items=NUMBER, s
 _ARGUMENT = Slot("a value, a list or {index: weight}", fits=lambda _: True, items=VALUE, sparse=True)
 
 
+# Version 1.8.0 parses LIMIT -1 and TOPK 0, so the range of these clauses is a matter of planning.
 _SLOTS: dict[tuple[type[ast.Node], str], Slot] = {
     (ast.Argument, "value"): _ARGUMENT,
     (ast.Bm25, "b"): _SHARE,
@@ -102,10 +100,10 @@ _SLOTS: dict[tuple[type[ast.Node], str], Slot] = {
     (ast.Knn, "return_rank"): _FLAG,
     (ast.LikePredicate, "pattern"): _TEXT,
     (ast.Number, "value"): NUMBER,
-    (ast.Query, "limit"): COUNT,
-    (ast.Query, "offset"): COUNT,
+    (ast.Query, "limit"): _WHOLE,
+    (ast.Query, "offset"): _WHOLE,
     (ast.Query, "score_threshold"): NUMBER,
-    (ast.Query, "topk"): _POSITIVE_COUNT,
+    (ast.Query, "topk"): _WHOLE,
     (ast.RegexPredicate, "pattern"): _TEXT,
     (ast.Rrf, "default"): NUMBER,
     (ast.Rrf, "k"): _POSITIVE,
@@ -113,8 +111,8 @@ _SLOTS: dict[tuple[type[ast.Node], str], Slot] = {
     (ast.Rrf, "require_all"): _FLAG,
     (ast.Rrf, "weights"): Slot("a list of numbers of at least 0", items=_NOT_NEGATIVE),
     (ast.ShowCollections, "like"): _TEXT,
-    (ast.ShowCollections, "limit"): COUNT,
-    (ast.ShowCollections, "offset"): COUNT,
+    (ast.ShowCollections, "limit"): _WHOLE,
+    (ast.ShowCollections, "offset"): _WHOLE,
     (ast.Source, "name"): COLLECTION_NAME,
     (ast.SparseVector, "items"): NUMBER,
 }

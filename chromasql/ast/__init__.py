@@ -33,7 +33,7 @@ from chromasql.ast.ranks import (
     Sign,
     Unary,
 )
-from chromasql.ast.scalars import Kind, Scalar, is_number, is_whole_number, kind_of
+from chromasql.ast.scalars import MAX_NUMBER, Kind, Scalar, is_number, is_whole_number, kind_of
 from chromasql.ast.statements import (
     Argument,
     Describe,
@@ -76,6 +76,7 @@ from chromasql.ast.values import (
 
 __all__ = [
     "AGGREGATES",
+    "MAX_NUMBER",
     "SYSTEM_COLUMNS",
     "Aggregate",
     "AggregateFunction",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal, TypeAlias, TypeGuard
 
-__all__ = ["Kind", "Scalar", "is_number", "is_whole_number", "kind_of"]
+__all__ = ["MAX_NUMBER", "Kind", "Scalar", "is_number", "is_whole_number", "kind_of"]
 
 Scalar: TypeAlias = str | int | float | bool | None
 """A value that a statement can write out, that a parameter can have and that metadata can hold."""
+
+
+MAX_NUMBER = sys.float_info.max
+"""The largest absolute value of a number: a larger one cannot be compared with a float."""
 
 
 Kind: TypeAlias = Literal["null", "boolean", "number", "string", "list"]

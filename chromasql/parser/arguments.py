@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 from chromasql import ast
 from chromasql.analysis.slots import VALUE, Slot, slot_of
@@ -14,9 +13,6 @@ from chromasql.errors import ChromaSQLParseError, near_names
 __all__ = ["argument_values", "bare_word_as_string", "check_value", "named_arguments", "nodes_in"]
 
 AnyValue = TypeVar("AnyValue", bound=ast.Node)
-
-
-_Fits: TypeAlias = Callable[[ast.Scalar], bool]
 
 
 def nodes_in(parts: Iterable[Any]) -> tuple[Any, ...]:
@@ -59,26 +55,21 @@ def check_value(value: AnyValue, kind: type[ast.Node], field: str, name: str) ->
         case ast.Parameter():
             pass
         case ast.Literal(scalar):
-            _check_scalar(scalar, slot.fits, name, slot, value)
+            if slot.fits is None or not slot.fits(scalar):
+                raise _misfit(name, slot, value)
         case ast.Array(items) if slot.items is not None:
             if not items and slot.items is not VALUE:
                 raise _misfit(name, slot, value, "; this one is empty")
+            fits = slot.items.fits
+            assert fits is not None
             for item in items:
-                if isinstance(item, ast.Literal):
-                    _check_scalar(item.value, slot.items.fits, name, slot, item)
+                if isinstance(item, ast.Literal) and not fits(item.value):
+                    raise _misfit(name, slot, item)
         case ast.SparseVector() if slot.sparse:
             pass
         case _:
             raise _misfit(name, slot, value)
     return value
-
-
-def _check_scalar(scalar: ast.Scalar, fits: _Fits | None, name: str, slot: Slot, node: ast.Node) -> None:
-    if fits is not None and fits(scalar):
-        return
-    if fits is not None and fits(1) and ast.is_number(scalar) and abs(scalar) > sys.float_info.max:
-        raise ChromaSQLParseError("the number is too large", code="invalid-literal", span=node.span)
-    raise _misfit(name, slot, node)
 
 
 def _misfit(name: str, slot: Slot, node: ast.Node, detail: str = "") -> ChromaSQLParseError:

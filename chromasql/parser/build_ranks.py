@@ -92,8 +92,7 @@ def unary(span: Span, operator: Token, operand: ast.RankExpr) -> ast.Unary:
 
 
 def number(span: Span, token: Token) -> ast.Number:
-    value = ast.Literal(read_number(token), span=span)
-    return ast.Number(check_value(value, ast.Number, "value", "RANK BY"), span=span)
+    return ast.Number(ast.Literal(read_number(token), span=span), span=span)
 
 
 def number_parameter(span: Span, parameter: ast.Parameter) -> ast.Number:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from chromasql import ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLParseError
 
@@ -80,7 +81,7 @@ def read_number(token: Token, sign: Token | None = None) -> int | float:
         value = int(text) if text.isdigit() else float(text)
     except ValueError:  # Python limits the digits of an int
         value = math.inf
-    if value == math.inf:
+    if value > ast.MAX_NUMBER:
         raise ChromaSQLParseError("the number is too large", code="invalid-literal", span=span_of(token))
     return -value if sign is not None and sign == "-" else value
 

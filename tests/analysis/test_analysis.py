@@ -248,6 +248,21 @@ def test_an_empty_list_of_values_may_be_bound() -> None:
 
 
 @pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        (None, "missing-parameter"),
+        ({"x": "a", "y": 1}, "unexpected-parameter"),
+        ({"x": 1}, "parameter-type"),
+        (["a"], "parameter-style"),
+        ("a", "parameter-style"),
+    ],
+)
+def test_codes_of_parameters(params: Any, code: str) -> None:
+    """The code of an error about parameters says what to change in the call."""
+    assert refused("SELECT id FROM docs WHERE a LIKE :x", params).code == code
+
+
+@pytest.mark.parametrize(
     ("text", "params", "message"),
     [
         ("SELECT id FROM a WHERE t = :lang", None, "no value for the parameter :lang; no parameters are given"),
@@ -277,9 +292,9 @@ def test_an_empty_list_of_values_may_be_bound() -> None:
         ("SELECT id FROM a WHERE t LIKE :x", {"x": 1}, ":x takes a string, not 1"),
         ("SELECT id FROM a WHERE t REGEX :x", {"x": None}, ":x takes a string, not None"),
         ("SELECT id FROM :x", {"x": ""}, ":x takes the name of a collection, not an empty one"),
-        ("SELECT id FROM a LIMIT :x", {"x": "5"}, ":x takes a whole number of at least 0, not a string"),
-        ("SELECT id FROM a LIMIT :x", {"x": 5.0}, ":x takes a whole number of at least 0, not 5.0"),
-        ("SELECT id FROM a LIMIT :x", {"x": True}, ":x takes a whole number of at least 0, not True"),
+        ("SELECT id FROM a LIMIT :x", {"x": "5"}, ":x takes a whole number, not a string"),
+        ("SELECT id FROM a LIMIT :x", {"x": 5.0}, ":x takes a whole number, not 5.0"),
+        ("SELECT id FROM a LIMIT :x", {"x": True}, ":x takes a whole number, not True"),
         ("SELECT id FROM a RANK BY KNN('q', limit = :x)", {"x": 0}, ":x takes a whole number of at least 1, not 0"),
         ("SELECT id FROM a RANK BY KNN(:x)", {"x": []}, "this one is empty"),
         ("SELECT id FROM a RANK BY KNN(:x)", {"x": {}}, "this one is empty"),

@@ -169,11 +169,9 @@ HINTS = [
     ),
     ("SELECT id FROM docs USING EMBEDDING (VECTOR ['a'])", "'a'", "VECTOR takes a vector: a list of numbers"),
     # values that do not fit their place
-    ("SELECT id FROM docs LIMIT -1", "-1", "LIMIT takes a whole number of at least 0"),
-    ("SELECT id FROM docs OFFSET -1", "-1", "OFFSET takes a whole number of at least 0"),
-    ("SELECT id FROM docs TOPK 0", "0", "TOPK takes a whole number of at least 1"),
+    ("SELECT id FROM docs OFFSET 1.5", "1.5", "OFFSET takes a whole number"),
+    ("SELECT id FROM docs TOPK 1e3", "1e3", "TOPK takes a whole number"),
     ("SELECT id FROM docs GROUP BY a KEEP 0", "0", "KEEP takes a whole number of at least 1"),
-    ("SHOW COLLECTIONS LIMIT -1", "-1", "LIMIT takes a whole number of at least 0"),
     ("SELECT id FROM docs RANK BY KNN('a', default = 'x')", "'x'", "default takes a number"),
     ("SELECT id FROM docs RANK BY KNN('a', return_rank = 1)", "1", "return_rank takes TRUE or FALSE"),
     ("SELECT id FROM docs RANK BY BM25('a', k1 = -1)", "-1", "k1 takes a number of at least 0"),
@@ -253,6 +251,43 @@ def test_message_and_caret(text, marked, message):
         assert error.message.startswith(message)
 
 
+CODES = [
+    ("SELECT id FROM docs WHERE", "syntax-error"),
+    ("SELECT id FROM docs WHERE a = 'x", "syntax-error"),
+    ("SELECT id FROM docs LIMIT 1 FOO", "unknown-clause"),
+    ("SELECT id FROM docs LIMTI 1", "unknown-clause"),
+    ("SELECT UPPER(id) FROM docs", "unknown-function"),
+    ("SELECT id FROM docs RANK BY SQRT(KNN('a'))", "unknown-function"),
+    ("SELECT id FROM docs RANK BY KNN('a', limt = 5)", "unknown-argument"),
+    ("SELECT id FROM docs RANK BY KNN()", "missing-argument"),
+    ("SELECT id FROM docs RANK BY KNN(limit = 5)", "missing-argument"),
+    ("SELECT COUNT() FROM docs", "missing-argument"),
+    ("SELECT id FROM docs LIMIT 1.5", "invalid-argument"),
+    ("SELECT id FROM docs RANK BY KNN('a', limit = 0)", "invalid-argument"),
+    ("SELECT id FROM docs WHERE limit = 5", "reserved-word"),
+    ("SELECT id FROM docs LIMIT 1 LIMIT 2", "duplicate-clause"),
+    ("SELECT id FROM docs WITH (a = 1, a = 2)", "duplicate-argument"),
+    ("SELECT id FROM docs RANK BY KNN('a') USING EMBEDDING (TEXT 'a')", "conflicting-clauses"),
+    ("SELECT a.x FROM a, b", "invalid-qualifier"),
+    ("SELECT id FROM docs WHERE a = 1e999", "invalid-literal"),
+    ("SELECT id FROM docs WHERE a = '\ud800'", "invalid-literal"),
+    ("SELECT id FROM a JOIN b", "unsupported-syntax"),
+    ("DELETE FROM docs", "unsupported-syntax"),
+    ("SELECT id FROM docs WHERE id IN (SELECT id FROM b)", "unsupported-syntax"),
+    ("SELECT a + b FROM docs", "unsupported-syntax"),
+    (f"SELECT id FROM docs WHERE {'(' * 201}", "too-deep"),
+    (f"SELECT id FROM docs WHERE {'NOT ' * 101} a = 1", "too-deep"),
+    (f"SELECT id FROM docs WHERE a IN ({', '.join(['?'] * 10_001)})", "too-long"),
+    (" " * 1_000_001, "too-long"),
+]
+
+
+@pytest.mark.parametrize(("text", "code"), CODES, ids=[text[:60] for text, _ in CODES])
+def test_codes(text, code):
+    """An error of the parser says by its code what a client can do about it."""
+    assert refusal(text).code == code
+
+
 def test_all_refused_examples_are_in_the_table():
     """Each statement that the language refuses has its message pinned."""
     assert [text for text, _, _ in SHARED] == REFUSED
@@ -317,6 +352,7 @@ def test_two_statements():
     with pytest.raises(ChromaSQLParseError, match="more than one statement") as caught:
         parse("SHOW COLLECTIONS; DESCRIBE docs")
     assert caught.value.position == (1, 19)
+    assert caught.value.code == "multiple-statements"
 
 
 def test_the_text_belongs_to_the_error_of_each_parse():

@@ -66,6 +66,11 @@ ERRORS: list[tuple[str, str]] = [
     ("WITH («merge = RRF»)", f"merge needs a ranking; {RANKING}"),
     ("WITH («per_collection = 3»)", f"per_collection needs a ranking; {RANKING}"),
     ("ORDER BY «distance»", f"distance needs a ranking; {RANKING}, or write metadata.distance for a key"),
+    # Counts
+    ("LIMIT «-1»", "LIMIT takes a whole number of at least 0"),
+    ("OFFSET «-1»", "OFFSET takes a whole number of at least 0"),
+    (f"{U} TOPK «0»", "TOPK takes a whole number of at least 1"),
+    ("SHOW COLLECTIONS LIMIT «-1»", "LIMIT takes a whole number of at least 0"),
     # Options
     (
         "WITH («colour = 1»)",
@@ -152,7 +157,7 @@ def test_errors(marked: str, message: str) -> None:
     ("sql", "params", "message"),
     [
         ("WHERE title LIKE «:p»", {"p": 5}, ":p takes a string, not 5"),
-        ("LIMIT «:n»", {"n": 1.5}, ":n takes a whole number of at least 0, not 1.5"),
+        ("LIMIT «:n»", {"n": 1.5}, ":n takes a whole number, not 1.5"),
         ("SHOW COLLECTIONS LIKE «:p»", {"p": 5}, ":p takes a string, not 5"),
         (f"{U} WITH SCORE THRESHOLD «:t»", {"t": "a"}, ":t takes a number, not a string"),
         ("USING EMBEDDING (TEXT «:t»)", {"t": 5}, ":t takes a string, not 5"),

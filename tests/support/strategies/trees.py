@@ -46,7 +46,7 @@ floats = st.builds(
 numbers = integers | floats
 values = strings | numbers | st.builds(ast.Literal, st.sampled_from([True, False, None])) | parameters
 texts = strings | parameters
-counts = st.builds(ast.Literal, st.integers(0) | st.just(10**30)) | parameters
+counts = integers | parameters
 positive_counts = st.builds(ast.Literal, st.integers(1, 10**6)) | parameters
 not_negative = st.builds(ast.Literal, st.integers(0) | st.floats(0, allow_nan=False, allow_infinity=False)) | parameters
 positive = st.builds(ast.Literal, st.integers(1) | st.floats(5e-324, allow_infinity=False)) | parameters
@@ -266,7 +266,7 @@ def queries(draw):
         where=draw(maybe(predicates(operand))),
         where_document=draw(maybe(document_predicates)),
         similarity=draw(st.sampled_from([None, "COSINE", "L2", "IP"])),
-        topk=draw(maybe(positive_counts)),
+        topk=draw(maybe(counts)),
         group_by=draw(maybe(st.builds(ast.GroupBy, tuples_of(columns), maybe(keep)))),
         having=draw(maybe(predicates(operand))),
         order_by=draw(st.just(()) | order),
