@@ -34,7 +34,7 @@ def _nodes_in(items: tuple[Any, ...]) -> Iterator[Node]:
 
 def children(node: Node) -> Iterator[Node]:
     """Yield the nodes directly below this one, in the order of its fields."""
-    for name in content_names(type(node)):
+    for name in _content_names(type(node)):  # type: ignore[arg-type]
         value = getattr(node, name)
         if isinstance(value, Node):
             yield value
@@ -67,7 +67,7 @@ def transform(node: AnyNode, change: Callable[[Node], Node]) -> AnyNode:
         return value
 
     changes = {}
-    for name in content_names(type(node)):
+    for name in _content_names(type(node)):  # type: ignore[arg-type]
         old = getattr(node, name)
         new = rebuilt(old)
         if new is not old:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chromasql import _publish, ast
 from chromasql._source import Span
-from chromasql.errors import ChromaSQLParseError, errors_located_in
+from chromasql.errors import ChromaSQLParseError
 from chromasql.grammar import load_grammar
 from chromasql.parser.builder import Builder
 from chromasql.parser.syntax_errors import explain_syntax_error
@@ -63,19 +63,22 @@ def parse_script(text: str) -> ast.Script:
 def _read(text: str) -> ast.Script:
     from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-    with errors_located_in(text):
-        try:
-            text.encode()
-            statements: tuple[ast.Statement, ...] = _parser().parse(text)  # type: ignore[assignment]
-        except UnicodeEncodeError as error:
-            raise ChromaSQLParseError(
-                "unpaired surrogate: not valid Unicode",
-                code="invalid-literal",
-                span=Span(error.start, error.start + 1),
-            ) from None
-        except (UnexpectedCharacters, UnexpectedToken) as error:
-            raise explain_syntax_error(text, error, _parser()) from None
-        return tuple(_finished(statement, text) for statement in statements)
+    try:
+        text.encode()
+        statements: tuple[ast.Statement, ...] = _parser().parse(text)  # type: ignore[assignment]
+        return tuple([_finished(statement, text) for statement in statements])
+    except UnicodeEncodeError as error:
+        raise ChromaSQLParseError(
+            "unpaired surrogate: not valid Unicode",
+            code="invalid-literal",
+            source=text,
+            span=Span(error.start, error.start + 1),
+        ) from None
+    except (UnexpectedCharacters, UnexpectedToken) as error:
+        raise explain_syntax_error(text, error, _parser()) from None
+    except ChromaSQLParseError as error:
+        error.located_in(text)
+        raise
 
 
 _kept = lru_cache(maxsize=512)(_read)

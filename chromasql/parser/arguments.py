@@ -17,7 +17,7 @@ AnyValue = TypeVar("AnyValue", bound=ast.Node)
 
 def nodes_in(parts: Iterable[Any]) -> tuple[Any, ...]:
     """Return the nodes among the parts of a rule, without the tokens."""
-    return tuple(part for part in parts if isinstance(part, ast.Node))
+    return tuple([part for part in parts if isinstance(part, ast.Node)])
 
 
 def named_arguments(parts: Iterable[Any], function: str, known: Sequence[str] | None = None) -> dict[str, ast.Argument]:

@@ -93,7 +93,7 @@ def query_first_message(field: str) -> str:
 def explain_syntax_error(text: str, error: UnexpectedCharacters | UnexpectedToken, lark: Lark) -> ChromaSQLParseError:
     """Return an error of ours for one of Lark's: it says what was expected, or what to write instead."""
     explanation = _Explainer(text, error, lark).explain()
-    return ChromaSQLParseError(explanation.message, code=explanation.code, span=explanation.span)
+    return ChromaSQLParseError(explanation.message, code=explanation.code, source=text, span=explanation.span)
 
 
 class _Explainer:
