@@ -9,6 +9,7 @@ ChromaSQL: one SQL statement, many Chroma collections, one right answer.
 
 from __future__ import annotations
 
+import re as _re
 import sys as _sys
 import types as _types
 import typing as _t
@@ -166,8 +167,14 @@ def _publish_as(module: str, value: _t.Any) -> None:
     home = value.__module__ if isinstance(value, type | _types.FunctionType) else ""
     # Modules at the root, such as chromasql.errors, are public themselves, unless they begin with an underscore.
     private = home.count(".") > 1 or home.startswith("chromasql._")
-    if home.startswith("chromasql.") and private and home not in _FACES:
-        value.__module__ = module
+    if not home.startswith("chromasql.") or not private or home in _FACES:
+        return
+    value.__module__ = module
+    # Annotations of a class are evaluated in the namespace of its module, so that has the names which they use.
+    namespace, original = vars(_sys.modules[module]), vars(_sys.modules[home])
+    for name in _re.findall(r"\w+", " ".join(map(str, vars(value).get("__annotations__", {}).values()))):
+        if name in original:
+            namespace.setdefault(name, original[name])
 
 
 def __getattr__(name: str) -> _t.Any:

@@ -127,6 +127,11 @@ class Failure:
     kind: str
     message: str
 
+    @classmethod
+    def of(cls, error: BaseException, collection: str | None = None) -> Failure:
+        """Return an exception as data: the name of its class and its text on one line."""
+        return cls(collection, type(error).__name__, describe_exception(error))
+
     def __str__(self) -> str:
         where = f"{self.collection}: " if self.collection is not None else ""
         return f"{where}{self.kind}: {self.message}"

@@ -7,7 +7,7 @@ implementation in one line.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from chromasql.ast import Query
@@ -18,12 +18,28 @@ __all__ = [
     "CollectionRouter",
     "EmbedFunction",
     "MultiServerProvider",
+    "QueryVector",
     "RouteFunction",
     "Vector",
 ]
 
 Vector: TypeAlias = Sequence[float]
 """Numbers of one vector; a list, a tuple or a one-dimensional array."""
+
+
+class QueryVector(list[float]):
+    """
+    A query vector as it is sent: one object for all collections of a statement, which nobody changes.
+
+    An adapter may keep in ``encoded``, None at first, what it makes of the vector for one collection, such as its JSON,
+    and use it for the next. To every other adapter it is a list.
+    """
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, values: Iterable[float]) -> None:
+        super().__init__(values)
+        self.encoded: Any = None
 
 
 EmbedFunction: TypeAlias = Callable[..., Any]

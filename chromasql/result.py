@@ -20,7 +20,8 @@ class StepTiming:
     Attributes
     ----------
     step
-        ``open``, ``rank``, ``scan`` or ``fetch``.
+        ``open``, ``rank``, ``scan``, ``fetch`` or ``sample`` for SELECT, ``count`` for SHOW, ``look`` for DESCRIBE,
+        and ``list`` for a server whose collections could not be listed.
     calls
         How many requests were sent.
     rows

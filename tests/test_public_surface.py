@@ -129,9 +129,9 @@ def test_public_names_pickle(face: str) -> None:
         assert pickle.loads(pickle.dumps(value)) is value
 
 
-@pytest.mark.parametrize("face", FACES[1:])
+@pytest.mark.parametrize("face", FACES)
 def test_annotations_of_public_classes_resolve(face: str) -> None:
-    """``typing.get_type_hints`` evaluates the annotations of a class of a public folder, as pydantic does."""
+    """``typing.get_type_hints`` evaluates the annotations of a public class, as pydantic does."""
     for name, value in exported(face):
         if isinstance(value, type):
             assert isinstance(get_type_hints(value), dict), name

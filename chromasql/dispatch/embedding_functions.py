@@ -14,13 +14,14 @@ class CollectionEmbedder(NamedTuple):
     """
     The embedding function that a collection brings along.
 
-    ``key`` is equal for equal functions, for good where ``lasting``; ``name`` is for people; ``build`` makes it.
+    ``key`` is equal for equal functions; where it is ``cacheable`` it stays so for as long as the process runs.
+    ``name`` is for people. ``build`` makes the function; it may load a model, and raises what chromadb raises.
     """
 
     key: str
     name: str
     build: Callable[[], Any]
-    lasting: bool = True
+    cacheable: bool = True
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
@@ -28,17 +29,17 @@ def as_mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def embedding_function_of(configuration: Mapping[str, Any], given: Any) -> CollectionEmbedder | None:
-    """Return the embedding function that a configuration names, or that the collection was given."""
+def embedding_function_of(configuration: Mapping[str, Any], own: Any) -> CollectionEmbedder | None:
+    """Return the embedding function that a configuration names, or else ``own``, which the collection was made with."""
     config = as_mapping(configuration.get("embedding_function"))
     name = config.get("name")
     if config.get("type") == "known" and isinstance(name, str):
         settings = as_mapping(config.get("config"))
         key = json.dumps([name, settings], sort_keys=True, default=repr)
         return CollectionEmbedder(key, name, partial(_build, name, settings))
-    if given is not None and type(given).__name__ != "DefaultEmbeddingFunction":
-        name = type(given).__qualname__
-        return CollectionEmbedder(f"{name} {id(given)}", name, lambda: given, lasting=False)
+    if own is not None and type(own).__name__ != "DefaultEmbeddingFunction":
+        name = type(own).__qualname__
+        return CollectionEmbedder(f"{name} {id(own)}", name, lambda: own, cacheable=False)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Opened collections: how they are asked, what an answer must look like, what is known of them without asking."""
+"""Opened collections, and what is known of them without a call."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ __all__ = ["CollectionHandle"]
 @dataclass(slots=True)
 class CollectionHandle:
     """
-    One collection of a statement; ``place`` is its position there, on which ties break last.
+    One collection of a statement; ``place`` is its position there, by which ties break last.
 
-    What is known of it without asking is read when it is opened: ``space`` is its distance function, l2, cosine or ip;
-    ``dimension`` the number of components of its vectors. Each is None where the collection is empty or does not say.
-    ``checks`` tells that the collection checks its answers to ``get``, ``query`` and ``count`` itself.
+    `attach` reads what is known of it without a call: ``space`` is its distance function (l2, cosine or ip),
+    ``dimension`` the number of components of its vectors; each is None where the collection is empty or does not say.
+    ``checks`` tells that the collection checks its answers to ``get``, ``query`` and ``count`` itself, and
+    ``refreshed`` that it was opened a second time because the first handle was stale.
     """
 
     name: str
@@ -37,7 +38,7 @@ class CollectionHandle:
 
     @property
     def embedding_function(self) -> CollectionEmbedder | None:
-        """The embedding function of the collection; read when it is asked for, which most statements never do."""
+        """The embedding function of the collection; read on access, as most statements never need it."""
         configuration = as_mapping(getattr(self.collection, "configuration_json", None))
         return embedding_function_of(configuration, getattr(self.collection, "_embedding_function", None))
 
@@ -45,17 +46,17 @@ class CollectionHandle:
         """Return the embedding function of a sparse index, or None where the schema of the collection has none."""
         return sparse_function_of(getattr(self.collection, "schema", None), key)
 
-    def opened(self, collection: Any) -> None:
-        """Take the collection that the provider gave."""
+    def attach(self, collection: Any) -> None:
+        """Take the collection that the provider opened; raise TypeError if it is not a collection."""
         self.collection = awaitable_collection(collection)
         configuration = as_mapping(getattr(collection, "configuration_json", None))
         self.space = _space(configuration, as_mapping(getattr(collection, "metadata", None)))
         self.dimension = _dimension(collection)
-        # Asked of its class: what wraps a collection and passes attributes on may change its answers.
+        # Read from its class: a wrapper that passes attributes on may change the answers.
         self.checks = getattr(type(collection), "checks_answers", False) is True
 
     @property
-    def facts(self) -> tuple[str | None, int | None, str | None]:
+    def signature(self) -> tuple[str | None, int | None, str | None]:
         """What a statement relies on: space, dimension and the key of the embedding function."""
         own = self.embedding_function
         return self.space, self.dimension, None if own is None else own.key

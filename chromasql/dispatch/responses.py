@@ -1,4 +1,4 @@
-"""What an answer of a collection must look like."""
+"""What the response of a collection must look like."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def is_missing(error: BaseException) -> bool:
 
 def check_answer(method: str, arguments: Mapping[str, Any], answer: Any) -> None:
     """
-    Refuse an answer that is not what Chroma's ``get``, ``query`` or ``count`` returns for these arguments.
+    Raise `ChromaSQLExecutionError` for an answer that Chroma cannot have returned for these arguments.
 
-    The lists must line up and distances be finite. Values are not looked at one by one: what is read from them later
-    fails there.
+    ``method`` is ``get``, ``query``, ``count`` or ``search``. The lists must be equally long and distances finite.
+    Other values are not checked one by one: a wrong one fails where it is read.
     """
     if method == "count":
         if type(answer) is not int or answer < 0:
-            raise _malformed_response(method, "no number of records")
+            raise _malformed_response(method, "a value that is not a number of records")
         return
     if not isinstance(answer, Mapping):
         raise _malformed_response(method, f"a {type(answer).__name__}, not a mapping")
@@ -43,8 +43,8 @@ def check_answer(method: str, arguments: Mapping[str, Any], answer: Any) -> None
     for name, values in lists.items():
         if _length(values) != expected:
             raise _malformed_response(method, f"{name} that are not {expected} lists, one for each vector")
-    for at in range(expected):
-        _check_lists(method, {name: values[at] for name, values in lists.items() if values is not None})
+    for index in range(expected):
+        _check_lists(method, {name: values[index] for name, values in lists.items() if values is not None})
 
 
 def _check_search(payloads: Sequence[Mapping[str, Any]], answer: Mapping[str, Any]) -> None:
@@ -52,14 +52,14 @@ def _check_search(payloads: Sequence[Mapping[str, Any]], answer: Mapping[str, An
     for name, values in columns.items():
         if _length(values) != len(payloads):
             raise _malformed_response("search", f"{name} that are not {len(payloads)} lists, one for each payload")
-    for at in range(len(payloads)):
-        _check_lists("search", {name: values[at] for name, values in columns.items()})
+    for index in range(len(payloads)):
+        _check_lists("search", {name: values[index] for name, values in columns.items()})
 
 
 def _check_lists(method: str, lists: Mapping[str, Any]) -> None:
     ids = lists["ids"]
     if _length(ids) is None or not set(map(type, ids)) <= {str}:
-        raise _malformed_response(method, "no list of ids")
+        raise _malformed_response(method, "ids that are not a list of strings")
     for name, values in lists.items():
         if _length(values) != len(ids):
             raise _malformed_response(method, f"{name} that do not line up with its {len(ids)} ids")
@@ -79,4 +79,4 @@ def _all_finite(values: Iterable[Any]) -> bool:
 
 
 def _malformed_response(method: str, what: str) -> ChromaSQLExecutionError:
-    return ChromaSQLExecutionError(f"{method} answered with {what}")
+    return ChromaSQLExecutionError(f"{method} returned {what}", code="malformed-response")

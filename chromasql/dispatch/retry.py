@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 LONGEST_WAIT = 30.0
-"""In seconds: a server that asks to be left alone for longer has failed, as far as a statement is concerned."""
+"""In seconds: a server that asks to wait longer has failed, as far as a statement is concerned."""
 
 
 _FIRST_WAIT = 0.1
@@ -28,16 +28,16 @@ _FIRST_WAIT = 0.1
 _LONGEST_STEP = 5.0
 
 
-_PASSING = frozenset({429, 502, 503, 504})
+_TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
 
 
 def is_transient(error: BaseException) -> bool:
     """
     Tell whether a call that failed so may succeed when it is made again.
 
-    An exception with an attribute ``is_transient`` decides that itself. Otherwise it is so for HTTP's 429, 502, 503 and
-    504, a connection refused, reset or closed in the middle of an answer, and chromadb's rate limit. An error that
-    ChromaSQL made of another is as that one.
+    An exception with an attribute ``is_transient`` decides that itself. Otherwise it may for HTTP's 429, 502, 503 and
+    504, a connection that is refused, reset or closed in the middle of an answer, and chromadb's rate limit. An error
+    of ChromaSQL that another exception caused is judged by its cause.
     """
     error = _origin(error)
     own = getattr(error, "is_transient", None)
@@ -45,10 +45,10 @@ def is_transient(error: BaseException) -> bool:
         return own
     status = _status(error)
     if status is not None:
-        return status in _PASSING
+        return status in _TRANSIENT_STATUS
     if isinstance(error, ConnectionError) or type(error).__name__ == "RateLimitError":
         return True
-    # What chromadb's clients let through; where httpx is not loaded the error is not of it.
+    # chromadb's clients let these through; where httpx is not loaded, the error cannot be one of them.
     httpx = sys.modules.get("httpx")
     if httpx is not None and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
         return True
@@ -84,9 +84,9 @@ def _response(error: BaseException) -> Any:
     """Return httpx's response; chromadb raises a bare Exception while it handles the error that has it."""
     httpx = sys.modules.get("httpx")
     if httpx is not None:
-        for each in (error, error.__context__):
-            if isinstance(each, httpx.HTTPStatusError):
-                return each.response
+        for candidate in (error, error.__context__):
+            if isinstance(candidate, httpx.HTTPStatusError):
+                return candidate.response
     return None
 
 
@@ -94,15 +94,33 @@ async def call_with_retry(
     call: Callable[[], Awaitable[T]],
     *,
     retries: int,
-    in_time: Callable[[float], bool] = lambda _: True,
-    noted: Callable[[], None] = lambda: None,
+    has_time: Callable[[float], bool] = lambda _: True,
+    on_retry: Callable[[], None] = lambda: None,
 ) -> T:
     """
-    Await a call, and up to ``retries`` more where its failure may pass, with exponential back-off and jitter.
+    Await a call, and retry it after a failure that may pass, with exponential back-off and jitter.
 
-    It waits at least as long as the server asked. ``in_time`` says whether there are so many seconds left: where there
-    are not, or the server asked for more than `LONGEST_WAIT`, the failure stands. ``noted`` is called before each
-    attempt but the first.
+    Parameters
+    ----------
+    call : callable
+        Makes the call.
+    retries : int
+        The maximum of further attempts.
+    has_time : callable
+        Tells whether more than so many seconds are left; without them the failure stands.
+    on_retry : callable
+        Called before each attempt but the first.
+
+    Returns
+    -------
+    T
+        What the call returned.
+
+    Raises
+    ------
+    Exception
+        The last failure, where it will not pass, no attempt is left, or the server asks to wait longer than
+        `LONGEST_WAIT`.
     """
     try:
         return await call()
@@ -110,26 +128,26 @@ async def call_with_retry(
         if retries == 0 or not is_transient(error):
             raise
         first = error
-    # Only now: it costs more than a whole call that succeeds.
+    # Imported only now: that costs more than a whole call that succeeds.
     from tenacity import AsyncRetrying, retry_if_exception
 
     attempts = 0
 
-    async def again() -> T:
+    async def attempt() -> T:
         nonlocal attempts
         attempts += 1
         if attempts == 1:
             raise first
-        noted()
+        on_retry()
         return await call()
 
     def stop(state: RetryCallState) -> bool:
         wait = state.upcoming_sleep
-        return state.attempt_number > retries or wait > LONGEST_WAIT or not in_time(wait)
+        return state.attempt_number > retries or wait > LONGEST_WAIT or not has_time(wait)
 
     return await AsyncRetrying(
         retry=retry_if_exception(is_transient), wait=_wait, stop=stop, sleep=asyncio.sleep, reraise=True
-    )(again)
+    )(attempt)
 
 
 def _wait(state: RetryCallState) -> float:
@@ -138,5 +156,5 @@ def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception()
     assert error is not None
     step = min(_FIRST_WAIT * 2.0 ** (state.attempt_number - 1), _LONGEST_STEP)
-    # Those who were refused together must not come back together; chance is no secret here.
+    # Callers that were refused together must not return together; the randomness is not used for security.
     return max(retry_after(error) or 0.0, step) + step * random.uniform(0, 0.5)  # noqa: S311

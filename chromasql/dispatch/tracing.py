@@ -1,7 +1,7 @@
 """
-What is told of a statement while it runs: spans of OpenTelemetry and lines of a log.
+Spans of OpenTelemetry and lines of a log about a statement while it runs.
 
-They hold names, numbers and kinds of errors, and no value of a statement or of a record: the text has a ``?`` for each
+They hold names, numbers and kinds of errors, but no value of a statement or of a record: the text has a ``?`` for each
 value, and messages of errors, which may quote one, are left out. Names of attributes are those of OpenTelemetry's
 semantic conventions for databases (https://opentelemetry.io/docs/specs/semconv/database/).
 """
@@ -31,11 +31,11 @@ _log.addHandler(logging.NullHandler())
 _SYSTEM = "chroma"
 
 
-_MOST_NAMES = 8
+_MAX_NAMES = 8
 
 
 class _Placeholder(ast.Parameter):
-    """Stands where a value stood."""
+    """Stands in the place of a value."""
 
     __slots__ = ()
 
@@ -86,7 +86,7 @@ def _operation_of(statement: ast.Statement) -> str:
             return "SHOW"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Trace:
     """The span of one statement, where somebody records spans; made by `Trace.of`."""
 
@@ -98,34 +98,35 @@ class Trace:
     @contextmanager
     def of(cls, statement: ast.Statement, *, current: bool = True) -> Iterator[Trace]:
         """
-        Tell of a statement from here to the end of the block, and of the error that leaves it.
+        Record a span for a statement until the end of the block, and the kind of the error that leaves it.
 
-        With ``current`` it is the span that others, such as those of an HTTP library, hang below.
+        With ``current`` the span is the parent of others, such as those of an HTTP library.
         """
         names = _names_of(statement)
-        listed = ", ".join(names[:_MOST_NAMES]) + (", .." if len(names) > _MOST_NAMES else "")
+        listed = ", ".join(names[:_MAX_NAMES]) + (", .." if len(names) > _MAX_NAMES else "")
         operation = _operation_of(statement)
-        trace = cls(operation, f"{operation} {listed}".rstrip())
-        trace.span = _started(trace.summary, {"db.operation.name": operation, "db.query.summary": trace.summary})
+        summary = f"{operation} {listed}".rstrip()
+        span = _start_span(summary, {"db.operation.name": operation, "db.query.summary": summary})
+        trace = cls(operation, summary, span)
         if trace.span is not None:
             trace.span.set_attribute("db.query.text", statement_without_values(statement))
             if len(names) == 1:
                 trace.span.set_attribute("db.collection.name", names[0])
         try:
-            with _made_current(trace.span if current else None):
+            with _as_current(trace.span if current else None):
                 yield trace
         except GeneratorExit:
             raise
         except BaseException as error:
             _log.debug("%s: %s", trace.summary, type(error).__name__)
-            _failed(trace.span, type(error).__name__)
+            _mark_failed(trace.span, type(error).__name__)
             raise
         finally:
             if trace.span is not None:
                 trace.span.end()
 
     def returned(self, result: ExecutionResult) -> None:
-        """Tell what came of the statement."""
+        """Record the result of the statement."""
         missing = [outcome for outcome in result.outcomes if outcome.error is not None]
         for outcome in missing:
             _log_failure(self.summary, outcome)
@@ -143,25 +144,25 @@ class Trace:
 
     @contextmanager
     def step(self, step: str, collection: str | None = None) -> Iterator[None]:
-        """Tell of one wave of the statement, in one collection, and of the error that leaves the block."""
+        """Record a span for one step, in one collection, and the kind of the error that leaves the block."""
         if self.span is None:
             yield
             return
         where = {} if collection is None else {"db.collection.name": collection}
         name = step if collection is None else f"{step} {collection}"
-        span = _started(name, {"db.operation.name": step, **where}, below=self.span)
+        span = _start_span(name, {"db.operation.name": step, **where}, below=self.span)
         try:
-            with _made_current(span):
+            with _as_current(span):
                 yield
         except BaseException as error:
-            _failed(span, type(getattr(error, "cause", error)).__name__)
+            _mark_failed(span, type(getattr(error, "cause", error)).__name__)
             raise
         finally:
             span.end()
 
 
 NO_TRACE = Trace()
-"""Tells nothing."""
+"""Records nothing."""
 
 
 def _log_failure(summary: str, outcome: Outcome) -> None:
@@ -171,11 +172,11 @@ def _log_failure(summary: str, outcome: Outcome) -> None:
     )
 
 
-def _started(name: str, attributes: dict[str, Any], *, below: Any = None) -> Any:
+def _start_span(name: str, attributes: dict[str, Any], *, below: Any = None) -> Any:
     """
-    Start a span, or return None where nobody records it.
+    Start a span, or return None where it would not be recorded.
 
-    An application that records spans has imported OpenTelemetry by now, so one that has not is not made to.
+    An application that records spans has imported OpenTelemetry by now, so it is not imported for others.
     """
     if "opentelemetry.trace" not in sys.modules:
         return None
@@ -194,7 +195,7 @@ def _started(name: str, attributes: dict[str, Any], *, below: Any = None) -> Any
     return span
 
 
-def _made_current(span: Any) -> Any:
+def _as_current(span: Any) -> Any:
     if span is None:
         return nullcontext()
     from opentelemetry import trace
@@ -202,7 +203,7 @@ def _made_current(span: Any) -> Any:
     return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
 
-def _failed(span: Any, kind: str) -> None:
+def _mark_failed(span: Any, kind: str) -> None:
     if span is None:
         return
     from opentelemetry.trace import StatusCode

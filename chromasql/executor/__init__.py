@@ -1,8 +1,9 @@
 """
-Plan to result: the waves of a statement, in reading order.
+Plan to result.
 
-Open and embed; rank or scan; merge; fetch what scores and orders need; group, rerank, order and page; fetch what is
-shown; project. Between two waves only pure functions run, and every call goes through the dispatcher.
+The steps of a statement: open and embed; rank or scan; merge; fetch what scores and orders need; group, rerank, order
+and cut the page; fetch what is shown; project. Between two steps only pure functions run, and every call goes through
+the dispatcher.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import Any
 
 from chromasql import _publish
 from chromasql.dispatch.dispatcher import Dispatcher
-from chromasql.executor.statement import StatementRun
+from chromasql.dispatch.options import CollectionSource, DispatchOptions
+from chromasql.executor.state import DEFAULT_OPTIONS, RunOptions, StatementContext
+from chromasql.executor.statement import run_statement
+from chromasql.executor.unranked import stream_rows
 from chromasql.explain import analyzed, explained
 from chromasql.operators.project import EXPLAIN_COLUMN
 from chromasql.plan import QueryPlan
@@ -21,17 +25,44 @@ from chromasql.plan.dialect import LOCAL, Dialect
 from chromasql.planner import Settings, bind_collections
 from chromasql.result import ExecutionResult
 from chromasql.retrieval.dialect_detection import detect_dialect
-from chromasql.retrieval.embedding import VectorCache
 
-__all__ = ["EXPLAIN_COLUMN", "analyzed", "execute_plan", "explained", "run_on_collection", "run_plan", "stream_plan"]
+__all__ = [
+    "EXPLAIN_COLUMN",
+    "RunOptions",
+    "analyzed",
+    "execute_plan",
+    "explained",
+    "run_on_collection",
+    "run_plan",
+    "stream_plan",
+]
 
 
 def execute_plan(plan: QueryPlan, collection: Any, *, embed_fn: Callable[..., Any] | None = None) -> ExecutionResult:
     """
-    Run a plan on one collection and wait for the result; it works where an event loop is running, too.
+    Run a plan on one collection and wait for the result, also where an event loop is running.
 
-    ``collection`` is chromadb's own, blocking or async, or anything with its ``get`` and ``query``.
-    ``embed_fn(text, model)`` embeds TEXT; without it the collection's own embedding function does.
+    Parameters
+    ----------
+    plan : QueryPlan
+        The plan of a SELECT.
+    collection : object
+        A collection of chromadb, blocking or async, or anything with its ``get`` and ``query``.
+    embed_fn : EmbedFunction, optional
+        ``embed_fn(text, model)`` embeds TEXT. Default: the embedding function of the collection.
+
+    Returns
+    -------
+    ExecutionResult
+        Its ``raw`` is the response of Chroma if there was one request, as in 1.8.0, and ``{"responses": [..]}`` with
+        all of them, in their order, if there were several.
+
+    Raises
+    ------
+    ChromaSQLPlanningError
+        Where the collection does not fit the statement, in its space or dimension for example.
+    ChromaSQLExecutionError
+        Where a call, embedding or reranking fails; `ChromaSQLTimeoutError` where the timeout of the plan is over.
     """
     from chromasql.concurrency.portal import run_in_portal
 
@@ -43,15 +74,14 @@ async def run_on_collection(
 ) -> ExecutionResult:
     """Run a plan on one collection; the async form of `execute_plan`."""
     name = str(getattr(collection, "name", "collection"))
-    placed = plan
+    bound = plan
     if plan.collections is None:
-        placed = bind_collections(plan, (name,), "the collection given", dialect=await _dialect_of(collection))
-    if placed.explain == "plan":
-        return explained(placed)
-    dispatcher = Dispatcher(
-        lambda _: collection, timeout=plan.timeout, on_error="fail", retries=Settings().retries, keep_raw=True
-    )
-    result = await run_plan(placed, dispatcher, embed_fn)
+        bound = bind_collections(plan, (name,), "the collection given", dialect=await _dialect_of(collection))
+    if bound.explain == "plan":
+        return explained(bound)
+    options = DispatchOptions(timeout=plan.timeout, on_error="fail", retries=Settings().retries, keep_raw=True)
+    dispatcher = Dispatcher.start(CollectionSource(lambda _: collection), options)
+    result = await run_plan(bound, dispatcher, RunOptions(embed_fn))
     if plan.explain == "analyze":
         return analyzed(result)
     raw = result.raw.get(name, [])
@@ -61,48 +91,55 @@ async def run_on_collection(
 async def _dialect_of(collection: Any) -> Dialect:
     try:
         return await detect_dialect(collection)
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, the statement will meet it and say so
+    except Exception:  # noqa: BLE001 - the statement will fail the same way, and say why
         return LOCAL
 
 
-async def run_plan(
-    plan: QueryPlan,
-    dispatcher: Dispatcher,
-    embed_fn: Callable[..., Any] | None = None,
-    *,
-    cache: VectorCache | None = None,
-    explain_rows: bool = False,
-) -> ExecutionResult:
+async def run_plan(plan: QueryPlan, dispatcher: Dispatcher, options: RunOptions = DEFAULT_OPTIONS) -> ExecutionResult:
     """
-    Run a placed plan and return its result; vectors of texts in ``cache`` are not embedded again.
+    Run a plan that is bound to collections.
 
-    With ``explain_rows`` each row of a ranked statement has ``_explain``: its score, and what each leaf knows of it.
+    Parameters
+    ----------
+    plan : QueryPlan
+        The plan; `chromasql.planner.bind_collections` binds it.
+    dispatcher : Dispatcher
+        Makes the calls, and keeps what happened.
+    options : RunOptions
+        The embedder, known vectors, and whether rows are explained.
 
-    Raises `ChromaSQLExecutionError` where all collections failed or ``on_error`` is FAIL, and
-    `ChromaSQLPlanningError` where the collections found cannot be merged.
+    Returns
+    -------
+    ExecutionResult
+        Rows, outcomes, warnings and timings.
+
+    Raises
+    ------
+    ChromaSQLExecutionError
+        Where all collections failed, one did and ``on_error`` is ``fail``, or embedding or reranking did.
+    ChromaSQLPlanningError
+        Where the collections turn out not to fit together, or not to fit the statement.
+    HandleChanged
+        Where a collection was recreated with other properties during the run.
     """
-    return await StatementRun(plan, dispatcher, embed_fn, cache=cache, explain_rows=explain_rows).result()
+    return await run_statement(StatementContext.of(plan, dispatcher, options))
 
 
 async def stream_plan(
-    plan: QueryPlan,
-    dispatcher: Dispatcher,
-    embed_fn: Callable[..., Any] | None = None,
-    *,
-    cache: VectorCache | None = None,
+    plan: QueryPlan, dispatcher: Dispatcher, options: RunOptions = DEFAULT_OPTIONS
 ) -> AsyncIterator[list[dict[str, Any]]]:
     """
-    Run a placed plan and yield its rows page by page, as they come.
+    Run a plan that is bound to collections, and yield its rows in pages, as they come.
 
-    An unranked statement without order or groups holds one page at a time, whatever its size; any other is answered
-    first. A collection that fails ends the stream with `ChromaSQLExecutionError`, as rows that are missing could
-    not be told.
+    An unranked statement without order or groups holds one page at a time, however many rows there are; any other is
+    run completely first. Raises as `run_plan` does. Since the rows that came before cannot be taken back, a collection
+    that fails ends the stream with `ChromaSQLExecutionError`, whatever ``on_error`` is.
     """
-    run = StatementRun(plan, dispatcher, embed_fn, cache=cache)
+    context = StatementContext.of(plan, dispatcher, options)
     if plan.rankings or plan.order or plan.keep is not None or plan.aggregation is not None:
-        yield (await run.result()).require_complete().rows
+        yield (await run_statement(context)).require_complete().rows
         return
-    async for rows in run.pages():
+    async for rows in stream_rows(context):
         yield rows
 
 

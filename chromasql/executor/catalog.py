@@ -1,11 +1,10 @@
-"""SHOW COLLECTIONS and DESCRIBE: what there is to ask."""
+"""SHOW COLLECTIONS and DESCRIBE: what the collections are and what they hold."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 from typing import Any
 
 from chromasql.dispatch.dispatcher import Dispatcher
@@ -14,24 +13,32 @@ from chromasql.operators.patterns import compile_like
 from chromasql.operators.row import Row
 from chromasql.plan import DescribePlan, ShowPlan, VisibleRecords, visible_records_of
 from chromasql.result import ExecutionResult
+from chromasql.retrieval.collection_reader import CollectionReader
 from chromasql.retrieval.scan import scan
 
 __all__ = ["describe_collection", "show_collections"]
 
 
 async def show_collections(plan: ShowPlan, names: Sequence[str], dispatcher: Dispatcher) -> ExecutionResult:
-    """Return a row ``{name, count}`` for each collection whose name is like the pattern, in the order of names."""
+    """
+    Return a row ``{name, count}`` for each collection whose name is like the pattern, in the order of names.
+
+    The count is None where a collection fails. Raises `ChromaSQLExecutionError` where too many do.
+    """
     started = time.perf_counter()
     matches = compile_like("%" if plan.like is None else plan.like)
     found = sorted(name for name in names if matches(name))
     shown = found[plan.offset : None if plan.limit is None else plan.offset + plan.limit]
-    dispatcher.ledger.knows(shown)
+    dispatcher.ledger.register(shown)
 
     async def count(handle: CollectionHandle) -> int:
-        await dispatcher.open(handle)
-        return await _count(visible_records_of(plan), handle, dispatcher)
+        reader = CollectionReader(handle, dispatcher, "count")
+        await reader.open()
+        return await _count(view, reader)
 
-    counted = await dispatcher.each("count", [CollectionHandle(name, place) for place, name in enumerate(shown)], count)
+    view = visible_records_of(plan)
+    handles = [CollectionHandle(name, place) for place, name in enumerate(shown)]
+    counted = await dispatcher.fan_out("count", handles, count)
     dispatcher.ledger.require_enough()
     counts = {handle.name: total for handle, total in counted}
     rows = [{"name": name, "count": counts.get(name)} for name in shown]
@@ -40,10 +47,11 @@ async def show_collections(plan: ShowPlan, names: Sequence[str], dispatcher: Dis
 
 async def describe_collection(plan: DescribePlan, dispatcher: Dispatcher) -> ExecutionResult:
     """
-    Return what a collection holds, a row ``{item, value, types, share}`` each.
+    Return what a collection holds, as rows ``{item, value, types, share}``.
 
-    The first rows are its count, space, dimension and embedding function; then comes each metadata key that a sample
-    of its first records shows, with its types and the share of the sample that has it, from 0 to 1.
+    The first rows are its count, space, dimension and embedding function; the others are the metadata keys in a sample
+    of its first records, with their types and the share of the sample that has them, from 0 to 1. Raises
+    `ChromaSQLExecutionError` where the collection fails.
     """
     started = time.perf_counter()
     handle, view = CollectionHandle(plan.collection, 0), visible_records_of(plan)
@@ -52,13 +60,14 @@ async def describe_collection(plan: DescribePlan, dispatcher: Dispatcher) -> Exe
 
     async def look(handle: CollectionHandle) -> None:
         nonlocal total
-        await dispatcher.open(handle)
-        total = await _count(view, handle, dispatcher)
-        async for rows in _seen(view, handle, dispatcher, ("metadata",), plan.sample):
+        reader = CollectionReader(handle, dispatcher, "look")
+        await reader.open()
+        total = await _count(view, reader)
+        async for rows in _visible_rows(view, reader, ("metadata",), plan.sample):
             sample.extend(view.shown(row.metadata or {}) for row in rows)
-        dispatcher.gave(handle, len(sample))
+        reader.count_rows(len(sample))
 
-    await dispatcher.each("look", [handle], look)
+    await dispatcher.fan_out("look", [handle], look)
     dispatcher.ledger.require_some()
     own = handle.embedding_function
     facts = {
@@ -74,19 +83,18 @@ async def describe_collection(plan: DescribePlan, dispatcher: Dispatcher) -> Exe
     return _result(rows, ("item", "value", "types", "share"), plan, dispatcher, started)
 
 
-async def _count(view: VisibleRecords, handle: CollectionHandle, dispatcher: Dispatcher) -> int:
+async def _count(view: VisibleRecords, reader: CollectionReader) -> int:
     if not view.filter.restricts:
-        total: int = await dispatcher.call(handle, "count")
+        total: int = await reader.count()
         return total
-    return sum([len(rows) async for rows in _seen(view, handle, dispatcher, (), None)])
+    return sum([len(rows) async for rows in _visible_rows(view, reader, (), None)])
 
 
-def _seen(
-    view: VisibleRecords, handle: CollectionHandle, dispatcher: Dispatcher, parts: Sequence[str], wanted: int | None
+def _visible_rows(
+    view: VisibleRecords, reader: CollectionReader, parts: Sequence[str], wanted: int | None
 ) -> AsyncIterator[list[Row]]:
     """Yield the records of a collection that a statement may see."""
-    make = partial(Row, handle.name, handle.place)
-    return scan(partial(dispatcher.call, handle), view.filter, make, parts, wanted, view.page)
+    return scan(reader, view.filter, parts, wanted=wanted, page=view.page)
 
 
 def _key_rows(sample: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -118,6 +126,7 @@ def _result(
     dispatcher: Dispatcher,
     started: float,
 ) -> ExecutionResult:
+    """Return the result of a statement that began at ``started``."""
     return ExecutionResult(
         rows,
         columns=columns,
@@ -125,5 +134,5 @@ def _result(
         outcomes=dispatcher.ledger.outcomes(),
         warnings=plan.warnings if isinstance(plan, ShowPlan) else (),
         plan=plan,
-        timings=dispatcher.timings(time.perf_counter() - started),
+        timings=dispatcher.ledger.clock.timings(time.perf_counter() - started),
     )

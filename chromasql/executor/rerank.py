@@ -1,4 +1,4 @@
-"""RERANK BY at work: a strategy called on the best candidates of a ranking, and its scores checked."""
+"""RERANK BY: call a strategy on the best candidates of a ranking, and check its scores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chromasql.concurrency.threads import run_blocking
-from chromasql.errors import ChromaSQLError, ChromaSQLExecutionError, Failure, describe_exception
+from chromasql.errors import ChromaSQLError, ChromaSQLExecutionError, Failure
 from chromasql.operators.rerank import RerankRequest, strategy_named
 from chromasql.operators.row import Row
 from chromasql.plan import Bm25Leaf, Ranking, RerankPlan, TextQuery
@@ -20,13 +20,34 @@ async def rerank_rows(
     rerank: RerankPlan, ranking: Ranking, rows: Sequence[Row], vector: list[float] | None
 ) -> list[Row]:
     """
-    Re-order rows, best first, by the strategy of RERANK BY; ``vector`` as in `RerankRequest`.
+    Re-order rows by the strategy of RERANK BY.
 
-    Raises `ChromaSQLExecutionError` where the strategy fails.
+    Parameters
+    ----------
+    rerank : RerankPlan
+        The strategy and its arguments.
+    ranking : Ranking
+        The ranking that found the rows; the strategy gets its first text.
+    rows : Sequence of Row
+        The rows, with the parts that the strategy reads.
+    vector : list of float, optional
+        The vector of the query, as in `RerankRequest`.
+
+    Returns
+    -------
+    list of Row
+        The rows by descending score of the strategy; those with equal scores stay in their order.
+
+    Raises
+    ------
+    ChromaSQLExecutionError
+        Where the strategy fails, or returns something other than a number for each row.
     """
     strategy = strategy_named(rerank.strategy)
     if strategy is None:
-        raise ChromaSQLExecutionError(f"the rerank strategy {rerank.strategy} is no longer registered")
+        raise ChromaSQLExecutionError(
+            f"rerank strategy {rerank.strategy} is no longer registered", code="rerank-failed"
+        )
     request = RerankRequest(
         rows=[
             {
@@ -39,11 +60,12 @@ async def rerank_rows(
             for row in rows
         ],
         text=_first_text(ranking),
-        vector=vector,
+        # The strategy may change its copy.
+        vector=None if vector is None else list(vector),
         arguments=rerank.arguments,
     )
     scores = await _rerank_scores(strategy.rerank, request)
-    return [rows[at] for at in sorted(range(len(rows)), key=lambda at: -scores[at])]
+    return [rows[index] for index in sorted(range(len(rows)), key=lambda index: -scores[index])]
 
 
 def _first_text(ranking: Ranking) -> str | None:
@@ -62,17 +84,19 @@ async def _rerank_scores(rerank: Callable[[RerankRequest], Any], request: Rerank
     """Call a strategy; a coroutine function on the loop, any other on a thread."""
     try:
         if inspect.iscoroutinefunction(rerank):
-            given = await rerank(request)
+            returned = await rerank(request)
         else:
-            given = await run_blocking(rerank, request)
-        scores = [float(score) for score in given]
+            returned = await run_blocking(rerank, request)
+        scores = [float(score) for score in returned]
     except ChromaSQLError:
         raise
     except Exception as error:
-        failure = Failure(None, type(error).__name__, describe_exception(error))
-        raise ChromaSQLExecutionError("the rerank strategy failed", failures=[failure]) from error
+        raise ChromaSQLExecutionError(
+            "the rerank strategy failed", code="rerank-failed", failures=[Failure.of(error)]
+        ) from error
     if len(scores) != len(request.rows) or any(map(math.isnan, scores)):
         raise ChromaSQLExecutionError(
-            f"the rerank strategy was given {len(request.rows)} rows and must return as many numbers"
+            f"the rerank strategy was given {len(request.rows)} rows and must return as many numbers",
+            code="rerank-failed",
         )
     return scores

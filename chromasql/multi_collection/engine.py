@@ -16,6 +16,7 @@ from chromasql.concurrency.limits import CallLimits
 from chromasql.concurrency.tasks import cancel_all
 from chromasql.dispatch.call import HandleChanged
 from chromasql.dispatch.dispatcher import Dispatcher
+from chromasql.dispatch.options import CollectionSource, DispatchOptions
 from chromasql.dispatch.tracing import Trace
 from chromasql.errors import (
     ChromaSQLError,
@@ -24,7 +25,7 @@ from chromasql.errors import (
     ChromaSQLRoutingError,
     ChromaSQLTimeoutError,
 )
-from chromasql.executor import run_plan, stream_plan
+from chromasql.executor import RunOptions, run_plan, stream_plan
 from chromasql.executor.catalog import describe_collection, show_collections
 from chromasql.explain import analyzed, explained
 from chromasql.multi_collection.listing import Lister
@@ -155,11 +156,13 @@ class Engine:
         return settings if timeout == settings.timeout else dataclasses.replace(settings, timeout=timeout)
 
     def _dispatcher(self, statement: ast.Statement, effective: Settings, trace: Trace) -> Dispatcher:
-        return Dispatcher(
+        source = CollectionSource(
             self._provider.get_collection,
-            kept=self._provider.kept_collection,
-            forget=self._provider.forget_collection,
+            self._provider.kept_collection,
+            self._provider.forget_collection,
             missing=self._resolver.missing(statement),
+        )
+        options = DispatchOptions(
             concurrency=self._shared.concurrency,
             timeout=effective.timeout,
             on_error=effective.on_error,
@@ -167,9 +170,11 @@ class Engine:
             collection_timeout=effective.collection_timeout,
             min_success=effective.min_success,
             keep_raw=self._options.keep_raw,
-            trace=trace,
-            turns=self._shared.limits.for_running_loop(),
         )
+        return Dispatcher.start(source, options, trace=trace, limiter=self._shared.limits.for_running_loop())
+
+    def _run_options(self, *, explain_rows: bool = False) -> RunOptions:
+        return RunOptions(self._options.embed_fn, self._shared.vectors, explain_rows)
 
     async def _run_current(self, ready: _Ready, *, explain_rows: bool) -> ExecutionResult:
         """Run a statement, and once more with reopened collections where one is not what it was known to be."""
@@ -180,7 +185,7 @@ class Engine:
         except (HandleChanged, ChromaSQLPlanningError):
             # Cached facts about a collection were stale, or may be the reason for the planning error: reopen everything
             # and run once more.
-            again = dataclasses.replace(ready, dispatcher=ready.dispatcher.renewed(ready.route.listing.unlisted))
+            again = dataclasses.replace(ready, dispatcher=ready.dispatcher.restarted(ready.route.listing.unlisted))
         try:
             return await self._run(again, explain_rows=explain_rows)
         except HandleChanged as changed:
@@ -192,9 +197,7 @@ class Engine:
             case QueryPlan(explain="plan") as plan:
                 return dataclasses.replace(explained(plan), outcomes=dispatcher.ledger.outcomes())
             case QueryPlan() as plan:
-                result = await run_plan(
-                    plan, dispatcher, self._options.embed_fn, cache=self._shared.vectors, explain_rows=explain_rows
-                )
+                result = await run_plan(plan, dispatcher, self._run_options(explain_rows=explain_rows))
                 return analyzed(result) if plan.explain == "analyze" else result
             case ShowPlan() as plan:
                 return await show_collections(plan, ready.route.names, dispatcher)
@@ -226,7 +229,7 @@ class Engine:
                 )
             ready.route.listing.require_complete("a server cannot be listed, so there is no stream", dispatcher)
             try:
-                async for rows in stream_plan(plan, dispatcher, self._options.embed_fn, cache=self._shared.vectors):
+                async for rows in stream_plan(plan, dispatcher, self._run_options()):
                     yield rows
             except HandleChanged as changed:
                 raise _changed(changed) from changed
@@ -291,7 +294,7 @@ class Engine:
             return known or LOCAL
         probed = names[: min(_MAX_PROBES, self._shared.concurrency)]
         try:
-            found = await dispatcher.off_loop(partial(first_dialect, source, probed), share=_PROBE_SHARE)
+            found = await dispatcher.within_deadline(partial(first_dialect, source, probed), share=_PROBE_SHARE)
         except ChromaSQLTimeoutError:
             found = None
         if found is not None:

@@ -12,7 +12,7 @@ from chromasql.dispatch.call import CallFailed
 from chromasql.dispatch.dispatcher import Dispatcher
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.dispatch.retry import call_with_retry
-from chromasql.errors import ChromaSQLExecutionError, Failure, describe_exception
+from chromasql.errors import ChromaSQLExecutionError, Failure
 from chromasql.multi_collection.provider import ListNames, Provider
 from chromasql.planner.scope import Scope
 
@@ -60,7 +60,7 @@ class Lister:
         list could be had.
         """
         if self._provider.listings is None:
-            return Listing(tuple(await dispatcher.off_loop(self._names)))
+            return Listing(tuple(await dispatcher.within_deadline(self._names)))
         listings = {
             server: names
             for server, names in self._provider.listings().items()
@@ -88,7 +88,7 @@ class Lister:
             raise ChromaSQLExecutionError(
                 "the names of the collections cannot be listed",
                 code="listing-failed",
-                failures=[Failure(None, type(error).__name__, describe_exception(error))],
+                failures=[Failure.of(error)],
             ) from error
 
     def _inside(self, names: Sequence[str]) -> list[str]:
@@ -105,7 +105,7 @@ class Lister:
         by_name = {f"{server}.*": names for server, names in listings.items()}
         handles = [CollectionHandle(name, place) for place, name in enumerate(by_name)]
         list_server = partial(self._list_server, by_name, dispatcher)
-        listed = await dispatcher.each("list", handles, list_server, share=_SHARE)
+        listed = await dispatcher.fan_out("list", handles, list_server, share=_SHARE)
         ledger = dispatcher.ledger
         if not listed:
             message = "the names of the collections cannot be listed"
@@ -119,7 +119,7 @@ class Lister:
         self, listings: Mapping[str, ListNames], dispatcher: Dispatcher, handle: CollectionHandle
     ) -> list[str]:
         try:
-            names = await call_with_retry(listings[handle.name], retries=self._retries, in_time=dispatcher.has_time)
+            names = await call_with_retry(listings[handle.name], retries=self._retries, has_time=dispatcher.has_time)
             return checked_names(names)
         except Exception as error:
             raise CallFailed(error) from error

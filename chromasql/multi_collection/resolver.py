@@ -60,7 +60,7 @@ class Resolver:
                 return Route(listing.names, "SHOW", listing)
             case ast.Describe(source):
                 if not self._scope.allows_collection(str(source.name)):
-                    known = await dispatcher.off_loop(self._lister.known)
+                    known = await dispatcher.within_deadline(self._lister.known)
                     raise _unknown_collection(source, known, statement.source_text)
                 return Route((str(source.name),), "DESCRIBE")
             case _:
@@ -95,7 +95,7 @@ class Resolver:
     async def _from_router(self, route: RouteFunction, query: ast.Query, dispatcher: Dispatcher) -> Route:
         narrowed = self._scope.apply_to(query)
         assert isinstance(narrowed, ast.Query)
-        names = await dispatcher.off_loop(partial(self._call_router, route, narrowed))
+        names = await dispatcher.within_deadline(partial(self._call_router, route, narrowed))
         if names is not None:
             return Route(tuple(names), "the router")
         listing = await self._lister.list_names(dispatcher)
@@ -124,7 +124,7 @@ class Resolver:
             names = [name for name in _matching(source, listed) if self._scope.allows_collection(name)]
             if not names:
                 listing.require_complete(f"no collection that could be listed matches {source.name}", dispatcher)
-                known = listed or await dispatcher.off_loop(self._lister.known)
+                known = listed or await dispatcher.within_deadline(self._lister.known)
                 raise _unknown_collection(source, known, query.source_text)
             found.update(dict.fromkeys(names))
         excluded = {name for source in query.excluded for name in _matching(source, listed)}

@@ -42,12 +42,12 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class HitColumns(Sequence[Row]):
     """
-    The nearest records of one collection, best first, as columns; a row is made of one only when it is asked for.
+    The nearest records of one collection, best first, as columns.
 
-    Most hits lose in the merge, so most are never made a row.
+    A `Row` is built on access, because most hits are dropped by the merge.
     """
 
-    make: Callable[[str], Row]
+    new_row: Callable[[str], Row]
     place: int
     ids: Sequence[str]
     distances: Sequence[float]
@@ -63,7 +63,7 @@ class HitColumns(Sequence[Row]):
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
-        row = self.make(self.ids[index])
+        row = self.new_row(self.ids[index])
         row.distance = row.score = self.distances[index]
         for part, values in self.parts.items():
             setattr(row, part, values[index])

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-# `typing.get_type_hints` evaluates the annotations of what is published in this namespace.
-from typing import Any  # noqa: F401
-
 from chromasql import _publish
-from chromasql.ast import Scalar
 from chromasql.plan.conditions import (
     ALWAYS,
     NEVER,
@@ -16,11 +12,9 @@ from chromasql.plan.conditions import (
     Comparison,
     Condition,
     Filter,
-    Operator,
     Or,
     columns_of,
 )
-from chromasql.plan.expressions import Expression
 from chromasql.plan.rankings import EMBEDDING_KEY, Bm25Leaf, KnnLeaf, Leaf, Ranking, SparseQuery, TextQuery, VectorQuery
 from chromasql.plan.serialize import plan_to_dict
 from chromasql.plan.statements import (
@@ -55,13 +49,11 @@ __all__ = [
     "Comparison",
     "Condition",
     "DescribePlan",
-    "Expression",
     "Filter",
     "Keep",
     "KnnLeaf",
     "Leaf",
     "Materialization",
-    "Operator",
     "Or",
     "OrderKey",
     "Output",
@@ -69,7 +61,6 @@ __all__ = [
     "QueryPlan",
     "Ranking",
     "RerankPlan",
-    "Scalar",
     "ShowPlan",
     "SparseQuery",
     "StatementPlan",

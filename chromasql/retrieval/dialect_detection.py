@@ -1,4 +1,4 @@
-"""Which kind of Chroma a collection lives in, found out once per client and remembered."""
+"""Which kind of Chroma holds a collection: detected once per client, and kept."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["detect_dialect", "first_dialect", "known_dialect", "remember_dialect
 _known: WeakKeyDictionary[Any, Dialect] = WeakKeyDictionary()
 
 
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakKeyDictionary[Any, asyncio.Lock]] = WeakKeyDictionary()
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakKeyDictionary[Any, asyncio.Lock]] = WeakKeyDictionary()
 
 
 def known_dialect(owner: Any) -> Dialect | None:
-    """Return what is remembered of a provider or a client."""
+    """Return the dialect that was detected for a provider or a client, or None."""
     try:
         return _known.get(owner)
     except TypeError:
@@ -30,7 +30,7 @@ def known_dialect(owner: Any) -> Dialect | None:
 
 
 def remember_dialect(owner: Any, dialect: Dialect) -> None:
-    """Remember the dialect of a provider or a client for as long as it lives."""
+    """Keep the dialect of a provider or a client for as long as that exists."""
     try:
         _known[owner] = dialect
     except TypeError:
@@ -39,16 +39,16 @@ def remember_dialect(owner: Any, dialect: Dialect) -> None:
 
 async def detect_dialect(collection: Any) -> Dialect:
     """
-    Ask a collection whether it has the Search API, which only distributed Chroma has.
+    Detect with one request whether a collection has the Search API, which only distributed Chroma has.
 
-    Embedded Chroma raises NotImplementedError and a single node answers 501; any other failure says nothing, and
-    passes.
+    Embedded Chroma raises NotImplementedError and a single node answers 501; any other failure proves nothing, and is
+    raised as it is.
     """
     search = getattr(collection, "search", None)
     if not callable(search):
         return LOCAL
     client = getattr(collection, "_client", None) or getattr(collection, "_server", None) or collection
-    async with _turn(client):
+    async with _lock_of(client):
         known = known_dialect(client)
         if known is None:
             known = DISTRIBUTED if await _has_search(search) else LOCAL
@@ -57,7 +57,7 @@ async def detect_dialect(collection: Any) -> Dialect:
 
 
 async def first_dialect(provider: AsyncCollectionProvider, names: Sequence[str]) -> Dialect | None:
-    """Ask some collections of a provider at once and return what the first that says something says."""
+    """Probe some collections of a provider at once and return the first dialect that is detected, or None."""
     probes = [asyncio.ensure_future(_dialect_of(provider, name)) for name in names]
     try:
         for probe in asyncio.as_completed(probes):
@@ -77,10 +77,10 @@ async def _dialect_of(provider: AsyncCollectionProvider, name: str) -> Dialect |
         return None
 
 
-def _turn(client: Any) -> asyncio.Lock:
-    """Return what lets one caller of this loop after the other ask a client, so that it is asked once."""
+def _lock_of(client: Any) -> asyncio.Lock:
+    """Return the lock under which callers of this loop detect the dialect of a client, so that only one does."""
     try:
-        return _turns.setdefault(asyncio.get_running_loop(), WeakKeyDictionary()).setdefault(client, asyncio.Lock())
+        return _locks.setdefault(asyncio.get_running_loop(), WeakKeyDictionary()).setdefault(client, asyncio.Lock())
     except TypeError:
         return asyncio.Lock()
 

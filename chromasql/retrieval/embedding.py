@@ -1,9 +1,9 @@
 """
 Texts to vectors: each distinct text once per model, whatever the number of collections.
 
-An embedder is one of these: a function ``(text, model)`` that returns a vector; the same marked by
-`batch_embedder`, which takes a list of texts and returns as many vectors; or one of chromadb's embedding functions. It
-may be a coroutine function; a blocking one runs off the event loop.
+An embedder is one of three: a function ``(text, model)`` that returns a vector; a function marked by `batch_embedder`,
+which takes a list of texts and returns as many vectors; or one of chromadb's embedding functions. It may be a coroutine
+function; a blocking one runs on a thread.
 """
 
 from __future__ import annotations
@@ -15,20 +15,16 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
+from inspect import Parameter
 from typing import Any, TypeVar
 
 from chromasql.concurrency.tasks import cancel_all
 from chromasql.concurrency.threads import run_blocking
 from chromasql.dispatch.embedding_functions import CollectionEmbedder
 from chromasql.dispatch.open_collection import CollectionHandle
-from chromasql.errors import (
-    ChromaSQLError,
-    ChromaSQLExecutionError,
-    ChromaSQLPlanningError,
-    Failure,
-    describe_exception,
-)
+from chromasql.errors import ChromaSQLError, ChromaSQLExecutionError, ChromaSQLPlanningError, Failure
 from chromasql.plan import TextQuery
+from chromasql.protocols import QueryVector
 
 __all__ = ["SparseVectors", "VectorCache", "Vectors", "batch_embedder", "count_calls", "embed_sparse", "embed_texts"]
 
@@ -45,20 +41,22 @@ _LIST_PARAMETERS = frozenset({"input", "inputs", "texts"})
 
 
 Vectors = dict[TextQuery, list[float]]
+"""The dense vectors of texts."""
 
 
 SparseVectors = dict[tuple[TextQuery, str], dict[str, Any]]
+"""The sparse vectors of texts, in the form of the Search API, by text and key of the index."""
 
 
 class VectorCache:
-    """The vectors of the texts that were embedded last, by embedder; at most ``size`` of them."""
+    """The vectors of the texts that were used last, by embedder; at most ``size`` of them."""
 
     def __init__(self, size: int = 1024) -> None:
         self._size = size
         self._vectors: OrderedDict[tuple[str, TextQuery], list[float]] = OrderedDict()
 
     def known(self, embedder: str, queries: Iterable[TextQuery]) -> Vectors:
-        """Return the vectors that are known of these texts."""
+        """Return the vectors of those of these texts that are in the cache."""
         found: Vectors = {}
         for query in queries:
             vector = self._vectors.get((embedder, query))
@@ -68,7 +66,7 @@ class VectorCache:
         return found
 
     def keep(self, embedder: str, vectors: Vectors) -> None:
-        """Remember vectors, forgetting those that were used longest ago."""
+        """Keep vectors, and drop those that were used longest ago."""
         for query, vector in vectors.items():
             self._vectors[embedder, query] = vector
         while len(self._vectors) > self._size:
@@ -80,7 +78,7 @@ def batch_embedder(function: AnyEmbedder) -> AnyEmbedder:
     Mark a function that embeds many texts at once: ``function(texts, model)`` returns a vector for each.
 
     It is then called once for all texts of a statement that name the same model. A function whose first parameter is
-    called ``texts``, ``input`` or ``inputs`` needs no mark.
+    called ``texts``, ``input`` or ``inputs`` needs no mark. It returns the function itself.
     """
     setattr(function, _MARK, True)
     return function
@@ -93,17 +91,38 @@ async def embed_texts(
     cache: VectorCache | None = None,
 ) -> dict[str, Vectors]:
     """
-    Embed the texts of a statement and return the vectors for each collection, by its name.
+    Embed the texts of a statement, each once per embedder.
 
-    Without ``embed_fn`` each collection's own embedding function is used, once for all collections that share it. Texts
-    whose vectors are in ``cache`` are not embedded again.
+    Parameters
+    ----------
+    queries : Iterable of TextQuery
+        The texts; repeats are embedded once.
+    handles : Sequence of CollectionHandle
+        The collections, open.
+    embed_fn : callable, optional
+        The embedder. Default: the embedding function of each collection, once for all collections that share it.
+    cache : VectorCache, optional
+        Texts whose vectors it has are not embedded again. Default: an empty one.
+
+    Returns
+    -------
+    dict
+        The vectors of the texts, each a `chromasql.protocols.QueryVector`, by the name of the collection. Collections
+        with the same embedder share the objects.
+
+    Raises
+    ------
+    ChromaSQLPlanningError
+        Where a collection has no embedding function, or MODEL is given to an embedder that does not take it.
+    ChromaSQLExecutionError
+        Where an embedder fails, or returns something other than finite vectors.
     """
     distinct = list(dict.fromkeys(queries))
     if not distinct:
         return {}
     cache = VectorCache() if cache is None else cache
     if embed_fn is not None:
-        vectors = await _remembered("", distinct, cache, lambda missing: _embed(missing, embed_fn))
+        vectors = _as_query_vectors(await _with_cache("", distinct, cache, lambda missing: _embed(missing, embed_fn)))
         return {handle.name: vectors for handle in handles}
     functions: dict[str, CollectionEmbedder] = {}
     used: dict[str, str] = {}
@@ -111,21 +130,27 @@ async def embed_texts(
         own = handle.embedding_function
         if own is None:
             raise ChromaSQLPlanningError(
-                f"collection {handle.name} has no embedding function, so TEXT needs embed_fn=..; or give a VECTOR"
+                f"collection {handle.name} has no embedding function; pass embed_fn=.. or write VECTOR [..]",
+                code="no-embedding-function",
             )
         used[handle.name] = own.key
         functions[own.key] = own
     for query in distinct:
         if query.model is not None:
             raise ChromaSQLPlanningError(
-                f"MODEL {query.model!r} needs embed_fn=..; a collection's own embedding function has one model"
+                f"MODEL {query.model!r} needs embed_fn=..; the embedding function of a collection has one model",
+                code="unsupported-model",
             )
     found = await _at_once(
-        _remembered(own.key, distinct, cache if own.lasting else VectorCache(), partial(_embed_with_own, own))
+        _with_cache(own.key, distinct, cache if own.cacheable else VectorCache(), partial(_embed_with_own, own))
         for own in functions.values()
     )
-    by_function = dict(zip(functions, found, strict=True))
+    by_function = dict(zip(functions, map(_as_query_vectors, found), strict=True))
     return {name: by_function[function] for name, function in used.items()}
+
+
+def _as_query_vectors(vectors: Vectors) -> Vectors:
+    return {query: QueryVector(vector) for query, vector in vectors.items()}
 
 
 def count_calls(
@@ -142,9 +167,10 @@ async def embed_sparse(
     queries: Iterable[tuple[TextQuery, str]], handles: Sequence[CollectionHandle]
 ) -> dict[str, SparseVectors]:
     """
-    Embed texts for sparse indexes, by the function in the schema of each collection, and return the sparse vectors.
+    Embed texts for sparse indexes, by the function in the schema of each collection.
 
-    A query is a text and the key of the index. Vectors come in the form of the Search API, by the collection's name.
+    A query is a text and the key of the index. Returns the sparse vectors by the name of the collection. Raises
+    `ChromaSQLExecutionError` where a schema has no such function, or it fails.
     """
     found: dict[str, SparseVectors] = {handle.name: {} for handle in handles}
     known: dict[tuple[str, str], dict[str, Any]] = {}
@@ -154,7 +180,8 @@ async def embed_sparse(
             if own is None:
                 raise ChromaSQLExecutionError(
                     f"collection {handle.name} has no embedding function for the sparse index {key}; "
-                    "give the sparse vector, {1: 0.5, 7: 0.2}"
+                    "write the sparse vector, as in {1: 0.5, 7: 0.2}",
+                    code="no-embedding-function",
                 )
             if (text.text, own.key) not in known:
                 known[text.text, own.key] = await _sparse_vector(text.text, own)
@@ -177,21 +204,21 @@ async def _sparse_vector(text: str, own: CollectionEmbedder) -> dict[str, Any]:
 
 
 async def _at_once(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Await several things at once; where one fails, the others do not run on."""
-    tasks = [asyncio.ensure_future(each) for each in work]
+    """Await several coroutines at once; where one fails, the others are cancelled."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
     try:
         return await asyncio.gather(*tasks)
     finally:
         await cancel_all(tasks)
 
 
-async def _remembered(
+async def _with_cache(
     embedder: str,
     queries: Sequence[TextQuery],
     cache: VectorCache,
     embed: Callable[[Sequence[TextQuery]], Awaitable[Vectors]],
 ) -> Vectors:
-    """Embed the texts that the cache does not know and remember them."""
+    """Return the vectors of texts; those that are not in the cache are embedded and kept there."""
     known = cache.known(embedder, queries)
     missing = [query for query in queries if query not in known]
     if missing:
@@ -204,16 +231,16 @@ async def _remembered(
 _built: OrderedDict[str, Any] = OrderedDict()
 
 
-_MOST_BUILT = 32
+_MAX_BUILT = 32
 
 
 async def _built_function(own: CollectionEmbedder) -> Any:
     """Build an embedding function once; some load a model."""
-    if not own.lasting:
+    if not own.cacheable:
         return own.build()
     if own.key not in _built:
         _built[own.key] = await run_blocking(own.build)
-        while len(_built) > _MOST_BUILT:
+        while len(_built) > _MAX_BUILT:
             _built.popitem(last=False)
     return _built[own.key]
 
@@ -222,7 +249,7 @@ async def _embed_with_own(own: CollectionEmbedder, queries: Sequence[TextQuery])
     try:
         function = await _built_function(own)
     except Exception as error:
-        raise _embedding_failed(error, f"the collection's embedding function {own.name} cannot be used") from error
+        raise _embedding_failed(error, f"the embedding function {own.name} of the collection cannot be used") from error
     return await _embed(queries, function)
 
 
@@ -246,7 +273,9 @@ async def _embed_together(queries: Sequence[TextQuery], embed_fn: Callable[..., 
     except TypeError:
         count = -1
     if count != len(texts):
-        raise ChromaSQLExecutionError(f"the embedder was given {len(texts)} texts and must return as many vectors")
+        raise ChromaSQLExecutionError(
+            f"the embedder was given {len(texts)} texts and must return as many vectors", code="embedding-failed"
+        )
     return {query: _checked(vector, query) for query, vector in zip(queries, vectors, strict=True)}
 
 
@@ -275,16 +304,19 @@ async def _awaited(value: Awaitable[Any]) -> Any:
 
 
 def _arguments(embed_fn: Callable[..., Any], texts: str | list[str], model: str | None) -> tuple[Any, ...]:
-    """Give the model to an embedder that takes one; refuse to drop it in silence."""
+    """Return the arguments of an embedder: the model only if it takes one, and an error where that would drop MODEL."""
     try:
         parameters = list(inspect.signature(embed_fn).parameters.values())
     except (TypeError, ValueError):
         return (texts, model)
-    positional = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    if len(positional) > 1 or any(each.kind is each.VAR_POSITIONAL for each in parameters):
+    kinds = [parameter.kind for parameter in parameters]
+    positional = sum(kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
+    if positional > 1 or Parameter.VAR_POSITIONAL in kinds:
         return (texts, model)
     if model is not None:
-        raise ChromaSQLPlanningError(f"MODEL {model!r} needs an embedder that takes (text, model)")
+        raise ChromaSQLPlanningError(
+            f"MODEL {model!r} needs an embedder that takes (text, model)", code="unsupported-model"
+        )
     return (texts,)
 
 
@@ -302,11 +334,12 @@ def _checked(vector: Any, query: TextQuery) -> list[float]:
 
 def _no_vector(query: TextQuery) -> ChromaSQLExecutionError:
     shown = query.text if len(query.text) <= 40 else f"{query.text[:37]}..."
-    return ChromaSQLExecutionError(f"the embedder returned no vector of finite numbers for {shown!r}")
+    return ChromaSQLExecutionError(
+        f"the embedder returned no vector of finite numbers for {shown!r}", code="embedding-failed"
+    )
 
 
 def _embedding_failed(error: Exception, what: str) -> ChromaSQLError:
     if isinstance(error, ChromaSQLError):
         return error
-    failure = Failure(None, type(error).__name__, describe_exception(error))
-    return ChromaSQLExecutionError(what, failures=[failure])
+    return ChromaSQLExecutionError(what, code="embedding-failed", failures=[Failure.of(error)])

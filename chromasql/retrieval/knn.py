@@ -1,9 +1,9 @@
 """
 The nearest records of one collection that satisfy a filter.
 
-Chroma's index is approximate and cuts ties as it likes. So one more record than wanted is asked for, and where the last
-two are equally far, more, until the tie can be broken by id; and where the index returns fewer records than there are,
-the missing ones are looked up and measured here.
+Chroma's index is approximate and breaks ties in no fixed order. So one more record than wanted is requested, and where
+the last two are equally far, more, until the tie can be broken by id; and where the index returns fewer records than
+there are, the missing ones are looked up and measured here.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from chromasql.operators.distance import distances
 from chromasql.operators.predicate import compile_condition
 from chromasql.operators.row import HitColumns, Row
 from chromasql.plan import ChromaRequest, Filter
+from chromasql.plan.dialect import LOCAL
+from chromasql.retrieval.collection_reader import CollectionReader
 from chromasql.retrieval.scan import (
-    PAGE,
-    Ask,
-    MakeRow,
-    checked_parts,
     fill_rows,
     include,
+    parts_with_checked,
     plain_vector,
     request_arguments,
     scan,
@@ -42,10 +41,10 @@ _FIRST_EXPANSION = 64
 @dataclass(frozen=True, slots=True)
 class KnnRequest:
     """
-    What is wanted of one collection: the ``wanted`` nearest records of each vector, with ``parts``.
+    What is wanted of one collection: for each vector the ``wanted`` nearest records, with ``parts``.
 
-    ``method`` is how candidates are found (`chromasql.plan.QueryPlan`), ``space`` the collection's distance function,
-    ``page`` how many records one request returns at most.
+    ``method`` is how candidates are found (`chromasql.plan.QueryPlan`), ``space`` the distance function of the
+    collection (l2, cosine or ip), ``page`` the maximum of records that one request returns.
     """
 
     filter: Filter
@@ -53,191 +52,193 @@ class KnnRequest:
     wanted: int
     parts: tuple[str, ...]
     space: str
-    page: int = PAGE
+    page: int = LOCAL.page
+
+    @property
+    def fetched(self) -> tuple[str, ...]:
+        """The parts to fetch: those wanted and those that the residual reads."""
+        return parts_with_checked(self.parts, self.filter.residual)
 
 
-async def nearest(
-    ask: Ask, search: KnnRequest, vectors: Sequence[list[float]], place: int, make: MakeRow
-) -> list[Sequence[Row]]:
+async def nearest(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[Sequence[Row]]:
     """Return for each vector its nearest rows, sorted by distance and then by id."""
-    if not search.filter.requests:
+    if not knn.filter.requests:
         return [[] for _ in vectors]
-    match search.method:
+    match knn.method:
         case "filtered":
-            return await _by_query(ask, search, vectors, place, make)
+            return await _by_filtered_query(reader, knn, vectors)
         case "expanding":
-            return [await _by_expanding(ask, search, vector, make) for vector in vectors]
+            return [await _by_expanding(reader, knn, vector) for vector in vectors]
         case _:
-            return [*await _by_prefilter(ask, search, vectors, make)]
+            return [*await _by_prefilter(reader, knn, vectors)]
 
 
-async def _by_query(
-    ask: Ask, search: KnnRequest, vectors: Sequence[list[float]], place: int, make: MakeRow
+async def _by_filtered_query(
+    reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]
 ) -> list[Sequence[Row]]:
-    if len(search.filter.requests) == 1:
-        found = await _by_one_query(ask, search, vectors, place, make)
+    """Let Chroma apply the filter, as nothing has to be checked again."""
+    if len(knn.filter.requests) == 1:
+        found = await _by_one_query(reader, knn, vectors)
     else:
-        found = await _by_queries(ask, search, vectors, make)
-    short = [at for at, rows in enumerate(found) if len(rows) < search.wanted]
-    if short and await _may_be_incomplete(ask, search, min(len(found[at]) for at in short)):
-        ids = await _matching(ask, search, make)
-        for at in short:
-            found[at] = await _add_missing_exactly(ask, search, vectors[at], found[at], ids)
+        found = await _by_queries(reader, knn, vectors)
+    short = [index for index, rows in enumerate(found) if len(rows) < knn.wanted]
+    if short and await _may_be_incomplete(reader, knn, min(len(found[index]) for index in short)):
+        matching = await _matching(reader, knn)
+        for index in short:
+            found[index] = await _add_missing_exactly(reader, knn, vectors[index], found[index], matching)
     return found
 
 
 async def _by_one_query(
-    ask: Ask, search: KnnRequest, vectors: Sequence[list[float]], place: int, make: MakeRow
+    reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]
 ) -> list[Sequence[Row]]:
-    """Ask once for all vectors; where no tie is in the way, the answer is left as the columns that it is."""
-    (request,), count = search.filter.requests, search.wanted + 1
-    answer = await _answer(ask, search, request, vectors, count)
+    """Send one request for all vectors; unless a tie has to be resolved, its response stays in columns."""
+    (request,), count = knn.filter.requests, knn.wanted + 1
+    answer = await _query(reader, knn, request, vectors, count)
     found: list[Sequence[Row]] = []
-    for at, vector in enumerate(vectors):
-        measured = array("f", answer["distances"][at])
+    for index, vector in enumerate(vectors):
+        measured = array("f", answer["distances"][index])
         if all(map(operator.lt, measured, islice(measured, 1, None))):
-            found.append(_columns(answer, at, measured, search, place, make))
+            found.append(_columns(reader, knn, answer, index, measured))
             continue
-        rows = _rows_of(answer, at, _parts(search), make)
-        found.append(best_rows(await _extend_past_ties(ask, search, request, vector, rows, make), search.wanted))
+        rows = _rows(reader, knn, answer, index)
+        found.append(best_rows(await _extend_past_ties(reader, knn, request, vector, rows), knn.wanted))
     return found
 
 
 def _columns(
-    answer: Mapping[str, Any], at: int, measured: array[float], search: KnnRequest, place: int, make: MakeRow
+    reader: CollectionReader, knn: KnnRequest, answer: Mapping[str, Any], index: int, measured: array[float]
 ) -> HitColumns:
-    wanted = search.wanted
-    parts = {part: answer[name][at][:wanted] for part, name in zip(search.parts, include(search.parts), strict=True)}
+    wanted = knn.wanted
+    parts = {part: answer[name][index][:wanted] for part, name in zip(knn.parts, include(knn.parts), strict=True)}
     if "embedding" in parts:
         parts["embedding"] = [plain_vector(vector) for vector in parts["embedding"]]
-    return HitColumns(make, place, answer["ids"][at][:wanted], measured[:wanted], parts)
+    return HitColumns(reader.row, reader.handle.place, answer["ids"][index][:wanted], measured[:wanted], parts)
 
 
-async def _by_queries(
-    ask: Ask, search: KnnRequest, vectors: Sequence[list[float]], make: MakeRow
-) -> list[Sequence[Row]]:
+async def _by_queries(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[Sequence[Row]]:
+    """Send the requests of a filter one after the other; their union is the answer."""
     found: list[list[Row]] = [[] for _ in vectors]
-    for request in search.filter.requests:
-        lists = await _query(ask, search, request, vectors, search.wanted + 1, make)
-        for at, rows in enumerate(lists):
-            found[at].extend(await _extend_past_ties(ask, search, request, vectors[at], rows, make))
-    return [best_rows(rows, search.wanted) for rows in found]
+    for request in knn.filter.requests:
+        lists = await _query_rows(reader, knn, request, vectors, knn.wanted + 1)
+        for index, rows in enumerate(lists):
+            found[index].extend(await _extend_past_ties(reader, knn, request, vectors[index], rows))
+    return [best_rows(rows, knn.wanted) for rows in found]
 
 
-async def _may_be_incomplete(ask: Ask, search: KnnRequest, count: int) -> bool:
+async def _may_be_incomplete(reader: CollectionReader, knn: KnnRequest, count: int) -> bool:
     """Tell whether the collection may hold more than the index returned."""
-    if search.filter.restricts:
+    if knn.filter.restricts:
         return True
-    total: int = await ask("count")
+    total: int = await reader.count()
     return total > count
 
 
-async def _by_expanding(ask: Ask, search: KnnRequest, vector: list[float], make: MakeRow) -> list[Row]:
-    """Ask for more and more of the nearest records until enough of them pass the residual."""
-    assert search.filter.residual is not None
-    passes = compile_condition(search.filter.residual)
-    count = min(max(_FIRST_EXPANSION, search.wanted * _GROWTH), search.page)
+async def _by_expanding(reader: CollectionReader, knn: KnnRequest, vector: list[float]) -> list[Row]:
+    """Request more and more of the nearest records until enough of them pass the residual."""
+    assert knn.filter.residual is not None
+    passes = compile_condition(knn.filter.residual)
+    count = min(max(_FIRST_EXPANSION, knn.wanted * _GROWTH), knn.page)
     while True:
         found: list[Row] = []
         ended = True
-        for request in search.filter.requests:
-            (rows,) = await _query(ask, search, request, [vector], count, make)
+        for request in knn.filter.requests:
+            (rows,) = await _query_rows(reader, knn, request, [vector], count)
             ended = ended and len(rows) < count
-            # What lies at the far end may be cut in the middle of a tie.
+            # The farthest rows may be cut in the middle of a tie.
             whole = rows if len(rows) < count else [row for row in rows if row.distance != rows[-1].distance]
             found.extend(row for row in whole if passes(row))
-        best = best_rows(found, search.wanted)
-        if len(best) == search.wanted:
+        best = best_rows(found, knn.wanted)
+        if len(best) == knn.wanted:
             return best
-        if ended or count >= search.page:
-            (resolved,) = await _by_prefilter(ask, search, [vector], make)
+        if ended or count >= knn.page:
+            (resolved,) = await _by_prefilter(reader, knn, [vector])
             return resolved
-        count = min(count * _GROWTH, search.page)
+        count = min(count * _GROWTH, knn.page)
 
 
-async def _by_prefilter(ask: Ask, search: KnnRequest, vectors: Sequence[list[float]], make: MakeRow) -> list[list[Row]]:
-    """Look up the ids that satisfy the filter, then ask for the nearest among them."""
-    matching = await _matching(ask, search, make)
+async def _by_prefilter(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[list[Row]]:
+    """Look up the ids that satisfy the filter, then request the nearest among them."""
+    matching = await _matching(reader, knn)
     ids = list(matching)
     found: list[list[Row]] = [[] for _ in vectors]
-    for start in range(0, len(ids), search.page):
-        request = ChromaRequest(ids=tuple(ids[start : start + search.page]))
-        count = min(search.wanted + 1, len(request.ids or ()))
-        lists = await _query(ask, search, request, vectors, count, make)
-        for at, rows in enumerate(lists):
-            found[at].extend(await _extend_past_ties(ask, search, request, vectors[at], rows, make))
-    best = [best_rows(rows, search.wanted) for rows in found]
+    for start in range(0, len(ids), knn.page):
+        request = ChromaRequest(ids=tuple(ids[start : start + knn.page]))
+        count = min(knn.wanted + 1, len(request.ids or ()))
+        lists = await _query_rows(reader, knn, request, vectors, count)
+        for index, rows in enumerate(lists):
+            found[index].extend(await _extend_past_ties(reader, knn, request, vectors[index], rows))
+    best = [best_rows(rows, knn.wanted) for rows in found]
     return [
-        await _add_missing_exactly(ask, search, vector, rows, matching) if len(rows) < search.wanted else rows
+        await _add_missing_exactly(reader, knn, vector, rows, matching) if len(rows) < knn.wanted else rows
         for vector, rows in zip(vectors, best, strict=True)
     ]
 
 
-async def _matching(ask: Ask, search: KnnRequest, make: MakeRow) -> dict[str, Row]:
-    return {
-        row.id: row async for rows in scan(ask, search.filter, make, search.parts, page=search.page) for row in rows
-    }
+async def _matching(reader: CollectionReader, knn: KnnRequest) -> dict[str, Row]:
+    pages = scan(reader, knn.filter, knn.parts, page=knn.page)
+    return {row.id: row async for rows in pages for row in rows}
 
 
 async def _add_missing_exactly(
-    ask: Ask, search: KnnRequest, vector: list[float], rows: Sequence[Row], matching: Mapping[str, Row]
+    reader: CollectionReader,
+    knn: KnnRequest,
+    vector: list[float],
+    rows: Sequence[Row],
+    matching: Mapping[str, Row],
 ) -> list[Row]:
     """Add the records that satisfy the filter but that the index did not return."""
     known = {row.id for row in rows}
     missing = [row for row in matching.values() if row.id not in known]
     added: list[Row] = []
-    for at in range(0, len(missing), search.page):
-        page = {row.id: row for row in missing[at : at + search.page]}
-        answer = await ask("get", ids=list(page), include=["embeddings"])
+    for start in range(0, len(missing), knn.page):
+        page = {row.id: row for row in missing[start : start + knn.page]}
+        answer = await reader.get(ids=list(page), include=["embeddings"])
         if len(answer["ids"]):
-            measured = distances(search.space, vector, answer["embeddings"])
+            measured = distances(knn.space, vector, answer["embeddings"])
             for row_id, distance in zip(answer["ids"], measured, strict=True):
                 row = page[row_id]
                 row.distance = row.score = distance
                 added.append(row)
-    return best_rows([*rows, *added], search.wanted)
+    return best_rows([*rows, *added], knn.wanted)
 
 
 async def _extend_past_ties(
-    ask: Ask, search: KnnRequest, request: ChromaRequest, vector: list[float], rows: list[Row], make: MakeRow
+    reader: CollectionReader, knn: KnnRequest, request: ChromaRequest, vector: list[float], rows: list[Row]
 ) -> list[Row]:
-    """Ask for more where the cut goes through records that are equally far."""
-    wanted, count = search.wanted, search.wanted + 1
+    """Request more where the cut goes through records that are equally far."""
+    wanted, count = knn.wanted, knn.wanted + 1
     while len(rows) >= count and rows[-1].distance == rows[wanted - 1].distance:
         count *= _GROWTH
-        (rows,) = await _query(ask, search, request, [vector], count, make)
+        (rows,) = await _query_rows(reader, knn, request, [vector], count)
     return rows
 
 
-async def _query(
-    ask: Ask, search: KnnRequest, request: ChromaRequest, vectors: Sequence[list[float]], count: int, make: MakeRow
+async def _query_rows(
+    reader: CollectionReader, knn: KnnRequest, request: ChromaRequest, vectors: Sequence[list[float]], count: int
 ) -> list[list[Row]]:
-    answer = await _answer(ask, search, request, vectors, count)
-    return [_rows_of(answer, at, _parts(search), make) for at in range(len(vectors))]
+    answer = await _query(reader, knn, request, vectors, count)
+    return [_rows(reader, knn, answer, index) for index in range(len(vectors))]
 
 
-async def _answer(
-    ask: Ask, search: KnnRequest, request: ChromaRequest, vectors: Sequence[list[float]], count: int
+async def _query(
+    reader: CollectionReader, knn: KnnRequest, request: ChromaRequest, vectors: Sequence[list[float]], count: int
 ) -> Any:
-    return await ask(
-        "query",
-        query_embeddings=list(vectors),
+    return await reader.query(
+        query_embeddings=vectors,
         n_results=count,
         **request_arguments(request),
-        include=["distances", *include(_parts(search))],
+        include=["distances", *include(knn.fetched)],
     )
 
 
-def _parts(search: KnnRequest) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*search.parts, *checked_parts(search.filter))))
-
-
-def _rows_of(answer: Mapping[str, Any], at: int, parts: Sequence[str], make: MakeRow) -> list[Row]:
-    rows = [make(each) for each in answer["ids"][at]]
+def _rows(reader: CollectionReader, knn: KnnRequest, answer: Mapping[str, Any], index: int) -> list[Row]:
+    rows = [reader.row(row_id) for row_id in answer["ids"][index]]
     # Chroma computes in single precision; some clients widen it to the shortest decimal, some exactly.
-    for row, distance in zip(rows, array("f", answer["distances"][at]), strict=True):
+    for row, distance in zip(rows, array("f", answer["distances"][index]), strict=True):
         row.distance = row.score = distance
-    fill_rows(rows, {name: answer[name][at] for name in include(parts)}, parts)
+    parts = knn.fetched
+    fill_rows(rows, {name: answer[name][index] for name in include(parts)}, parts)
     return rows
 
 

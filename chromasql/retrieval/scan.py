@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 from chromasql.operators.predicate import compile_condition
 from chromasql.operators.row import Row
 from chromasql.plan import ALWAYS, ChromaRequest, Condition, Filter, columns_of
 from chromasql.plan.dialect import LOCAL
 from chromasql.plan.parts import PARTS
+from chromasql.retrieval.collection_reader import CollectionReader
 
-__all__ = ["PAGE", "Ask", "by_ids", "checked_parts", "include", "page_rows", "scan"]
-
-PAGE = LOCAL.page
-"""How many records one request returns at most: with metadata, SQLite fails beyond 32,766."""
-
+__all__ = [
+    "fetch_by_ids",
+    "fill_rows",
+    "include",
+    "parts_with_checked",
+    "plain_vector",
+    "request_arguments",
+    "scan",
+]
 
 _FIRST_PAGE = 256
-
-
-class Ask(Protocol):
-    """Calls ``get``, ``query`` or ``count`` of one collection."""
-
-    async def __call__(self, method: str, **arguments: Any) -> Any:
-        """Return Chroma's answer."""
-        ...
-
-
-MakeRow = Callable[[str], Row]
 
 
 def include(parts: Sequence[str]) -> list[str]:
@@ -37,24 +31,24 @@ def include(parts: Sequence[str]) -> list[str]:
     return [PARTS[part] for part in parts]
 
 
-def checked_parts(filter_: Filter) -> tuple[str, ...]:
-    """Return the parts that the residual of a filter reads."""
-    return _parts_read(filter_.residual)
+def parts_with_checked(parts: Sequence[str], condition: Condition | None) -> tuple[str, ...]:
+    """Return the parts and those that a condition reads, each once."""
+    return tuple(dict.fromkeys((*parts, *_parts_read(condition))))
 
 
 def _parts_read(condition: Condition | None) -> tuple[str, ...]:
-    return tuple(sorted({column.part for column in columns_of(condition)} & set(PARTS)))
+    return tuple(sorted({column.part for column in columns_of(condition)} & PARTS.keys()))
 
 
-def page_rows(answer: Mapping[str, Any], parts: Sequence[str], make: MakeRow) -> list[Row]:
-    """Return the rows of an answer to ``get``."""
-    rows = [make(each) for each in answer["ids"]]
+def _page_rows(reader: CollectionReader, answer: Mapping[str, Any], parts: Sequence[str]) -> list[Row]:
+    """Return the rows of a response to ``get``."""
+    rows = [reader.row(row_id) for row_id in answer["ids"]]
     fill_rows(rows, answer, parts)
     return rows
 
 
 def fill_rows(rows: Sequence[Row], answer: Mapping[str, Any], parts: Sequence[str]) -> None:
-    """Set the parts of rows from the lists of an answer that stand beside them."""
+    """Set the parts of rows from the lists of a response, which are in the order of the rows."""
     for part in parts:
         values = answer[PARTS[part]]
         if part == "embedding":
@@ -81,21 +75,36 @@ def request_arguments(request: ChromaRequest) -> dict[str, Any]:
 
 
 async def scan(
-    ask: Ask,
+    reader: CollectionReader,
     filter_: Filter,
-    make: MakeRow,
     parts: Sequence[str],
+    *,
     wanted: int | None = None,
-    page: int = PAGE,
+    page: int = LOCAL.page,
 ) -> AsyncIterator[list[Row]]:
     """
-    Yield pages of the rows that satisfy a filter, until ``wanted`` of them have been yielded or there are no more.
+    Yield the rows of a collection that satisfy a filter, in pages.
 
-    Where a page is smaller than local Chroma's, the server may cut it as it likes, so only an empty one is the last.
+    Parameters
+    ----------
+    reader : CollectionReader
+        The collection.
+    filter_ : Filter
+        What the records have to satisfy. A record that several of its requests return is yielded once.
+    parts : Sequence of str
+        The parts that the rows have, beside those that the residual reads.
+    wanted : int, optional
+        How many rows are enough. Default: all.
+    page : int
+        The maximum of records that a request returns. A server with smaller pages than local Chroma's may cut them
+        anywhere, so only an empty one is the last.
 
-    The rows have ``parts`` and what the residual reads. A record that several requests return is yielded once.
+    Yields
+    ------
+    list of Row
+        At least one row, in the order of the records.
     """
-    fetched = tuple(dict.fromkeys((*parts, *checked_parts(filter_))))
+    fetched = parts_with_checked(parts, filter_.residual)
     passes = None if filter_.residual is None else compile_condition(filter_.residual)
     seen: set[str] | None = set() if len(filter_.requests) > 1 else None
     left = wanted
@@ -104,10 +113,10 @@ async def scan(
         size = page if wanted is None or passes is None else min(_FIRST_PAGE, page)
         while left is None or left > 0:
             limit = size if left is None or passes is not None else min(size, left)
-            answer = await ask(
-                "get", **request_arguments(request), include=include(fetched), limit=limit, offset=offset
+            answer = await reader.get(
+                **request_arguments(request), include=include(fetched), limit=limit, offset=offset
             )
-            rows = page_rows(answer, fetched, make)
+            rows = _page_rows(reader, answer, fetched)
             count = len(rows)
             if seen is not None:
                 rows = [row for row in rows if row.id not in seen]
@@ -118,22 +127,48 @@ async def scan(
             left = None if left is None else left - len(rows)
             if rows:
                 yield rows
-            if count == 0 or (count < limit and page == PAGE):
+            if count == 0 or (count < limit and page == LOCAL.page):
                 break
             offset += count
             size = min(size * 4, page)
 
 
-async def by_ids(
-    ask: Ask, ids: Sequence[str], make: MakeRow, parts: Sequence[str], page: int = PAGE, seen: Condition = ALWAYS
+async def fetch_by_ids(
+    reader: CollectionReader,
+    ids: Sequence[str],
+    parts: Sequence[str],
+    *,
+    page: int = LOCAL.page,
+    condition: Condition = ALWAYS,
 ) -> dict[str, dict[str, Any]]:
-    """Fetch parts of records by id; those that no longer exist, or satisfy ``seen`` no longer, are not returned."""
-    fetched = tuple(dict.fromkeys((*parts, *_parts_read(seen))))
-    passes = None if seen == ALWAYS else compile_condition(seen)
+    """
+    Fetch parts of records by id.
+
+    Parameters
+    ----------
+    reader : CollectionReader
+        The collection, open.
+    ids : Sequence of str
+        The ids of the records.
+    parts : Sequence of str
+        The parts to fetch.
+    page : int
+        The maximum of records that a request returns.
+    condition : Condition
+        What a record has to satisfy. Default: nothing.
+
+    Returns
+    -------
+    dict
+        The values of the parts, by id and by name; a record that no longer exists or satisfies the condition is left
+        out.
+    """
+    fetched = parts_with_checked(parts, condition)
+    passes = None if condition == ALWAYS else compile_condition(condition)
     found: dict[str, dict[str, Any]] = {}
-    for at in range(0, len(ids), page):
-        answer = await ask("get", ids=list(ids[at : at + page]), include=include(fetched))
-        for row in page_rows(answer, fetched, make):
+    for start in range(0, len(ids), page):
+        answer = await reader.get(ids=list(ids[start : start + page]), include=include(fetched))
+        for row in _page_rows(reader, answer, fetched):
             if passes is None or passes(row):
                 found[row.id] = {part: getattr(row, part) for part in parts}
     return found

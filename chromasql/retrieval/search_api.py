@@ -1,9 +1,9 @@
 """
 Ranking by ``collection.search``, where a Chroma has it: a statement in one payload, or its leaves in one call.
 
-Chroma breaks ties by record order and we by id, so what it cuts is looked at one row beyond the cut. What cannot be
-seen from outside is left to it: which of several equally near records enter the candidates of a KNN inside an
-expression, in which order such records take their ranks there, and which of them a group keeps.
+Chroma breaks ties by record order and we by id, so one row beyond each cut is fetched, which shows whether a tie was
+cut. What cannot be seen from outside is left to Chroma: which of several equally near records become candidates of a
+KNN inside an expression, in which order such records are ranked there, and which of them a group keeps.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from chromasql.operators.row import Row
 from chromasql.operators.sort import score_order_key
 from chromasql.plan import EMBEDDING_KEY, ChromaRequest, KnnLeaf, QueryPlan
 from chromasql.plan.search_payload import MAX_PAYLOADS, MAX_RESULTS, URI_KEY, leaf_payload, whole_payload
+from chromasql.retrieval.collection_reader import CollectionReader
 from chromasql.retrieval.knn import best_rows
-from chromasql.retrieval.scan import Ask, MakeRow, checked_parts, plain_vector
+from chromasql.retrieval.scan import parts_with_checked, plain_vector
 
 __all__ = ["search_knn", "search_whole"]
 
@@ -32,21 +33,37 @@ _COLUMNS = {"document": "documents", "embedding": "embeddings", "metadata": "met
 
 
 async def search_whole(
-    ask: Ask, plan: QueryPlan, queries: Mapping[KnnLeaf, Any], parts: Sequence[str], make: MakeRow
+    reader: CollectionReader, plan: QueryPlan, queries: Mapping[KnnLeaf, Any], parts: Sequence[str]
 ) -> list[Row] | None:
     """
-    Return the page of a statement over one collection, or None where the answer cannot be trusted.
+    Return the page of a statement over one collection, or None where the response cannot be trusted.
 
-    That is so where the filter let a record through that the statement does not want, as it may have displaced others;
-    where a tie was cut; where a score is not finite; and where Chroma, to which 1 and 1.0 are two groups, kept more of
-    a group than the statement does.
+    It cannot where the filter let through a record that the statement excludes, as that may have displaced others;
+    where a tie was cut; where a score is not finite; and where Chroma, to which 1 and 1.0 are two groups, kept more
+    records of a group than the statement does.
+
+    Parameters
+    ----------
+    reader : CollectionReader
+        The collection, open.
+    plan : QueryPlan
+        The plan of the statement; it has one ranking and a limit.
+    queries : Mapping
+        The vector of each KNN leaf.
+    parts : Sequence of str
+        The parts that come with the rows.
+
+    Returns
+    -------
+    list of Row or None
+        The rows of the page, best first.
     """
     assert plan.limit is not None
     ranking = plan.rankings[0]
-    wanted = _fetched(plan, parts)
+    wanted = parts_with_checked(parts, plan.filter.residual)
     payload = whole_payload(plan, _where(plan.filter.requests[0]), dict(queries), _sent(wanted))
-    answer = await ask("search", searches=[payload], **_level(plan))
-    rows = _rows(answer, 0, wanted, make)
+    answer = await reader.search(searches=[payload], **_read_level(plan))
+    rows = _rows(reader, answer, 0, wanted)
     begin = min(plan.offset, 1)
     end = begin + plan.limit
     if ranking.is_plain and plan.keep is None:
@@ -63,36 +80,36 @@ async def search_whole(
     return sorted(page, key=score_order_key)
 
 
-def _is_cut(rows: Sequence[Row], at: int) -> bool:
-    """Tell whether the rows before and after a cut have the same score, rounding apart."""
-    if not 0 < at < len(rows):
+def _is_cut(rows: Sequence[Row], cut: int) -> bool:
+    """Tell whether the rows before and after a cut have the same score, apart from rounding."""
+    if not 0 < cut < len(rows):
         return False
-    before, after = rows[at - 1].score, rows[at].score
+    before, after = rows[cut - 1].score, rows[cut].score
     return before is not None and after is not None and math.isclose(before, after, rel_tol=1e-6)
 
 
 async def search_knn(
-    ask: Ask, plan: QueryPlan, leaves: Mapping[KnnLeaf, Any], make: MakeRow
+    reader: CollectionReader, plan: QueryPlan, queries: Mapping[KnnLeaf, Any]
 ) -> dict[KnnLeaf, Sequence[Row]]:
     """
-    Return the best rows of leaves in one collection, best first; ``leaves`` gives their queries.
+    Return the best rows of leaves in one collection, best first; ``queries`` are the vectors of the leaves.
 
-    A dense leaf is left out where the most that a payload returns holds too few records that satisfy the filter; it
-    can be searched by ``query``. A sparse one cannot, and then raises `ChromaSQLExecutionError`.
+    A dense leaf is left out where too few of the records that a payload can return satisfy the filter: ``query`` can
+    search it. A sparse leaf has no other way, so it raises `ChromaSQLExecutionError` then.
     """
-    parts = _fetched(plan, plan.materialization.with_candidates)
+    parts = parts_with_checked(plan.materialization.with_candidates, plan.filter.residual)
     passes = None if plan.filter.residual is None else compile_condition(plan.filter.residual)
     where = _where(plan.filter.requests[0])
-    wanted = {leaf: plan.per_collection or leaf.limit for leaf in leaves}
+    wanted = {leaf: plan.per_collection or leaf.limit for leaf in queries}
     counts = {leaf: min(count + 1, MAX_RESULTS) for leaf, count in wanted.items()}
     found: dict[KnnLeaf, Sequence[Row]] = {}
-    pending = list(leaves)
+    pending = list(queries)
     while pending:
         batch, pending = pending[:MAX_PAYLOADS], pending[MAX_PAYLOADS:]
-        payloads = [leaf_payload(leaf, where, leaves[leaf], counts[leaf], _sent(parts)) for leaf in batch]
-        answer = await ask("search", searches=payloads, **_level(plan))
-        for at, leaf in enumerate(batch):
-            rows = _rows(answer, at, parts, make)
+        payloads = [leaf_payload(leaf, where, queries[leaf], counts[leaf], _sent(parts)) for leaf in batch]
+        answer = await reader.search(searches=payloads, **_read_level(plan))
+        for index, leaf in enumerate(batch):
+            rows = _rows(reader, answer, index, parts)
             kept = rows if passes is None else [row for row in rows if passes(row)]
             if len(rows) < counts[leaf] or _is_settled(kept, wanted[leaf]):
                 found[leaf] = best_rows(kept, wanted[leaf])
@@ -104,7 +121,8 @@ async def search_knn(
             elif leaf.key != EMBEDDING_KEY:
                 raise ChromaSQLExecutionError(
                     f"of the {MAX_RESULTS} records nearest by {leaf.key} only {len(kept)} satisfy WHERE, and Chroma "
-                    f"returns no more; lower the candidates ({wanted[leaf]}) or loosen WHERE"
+                    f"returns no more; lower the candidates ({wanted[leaf]}) or loosen WHERE",
+                    code="too-few-candidates",
                 )
     return found
 
@@ -112,10 +130,6 @@ async def search_knn(
 def _is_settled(rows: Sequence[Row], wanted: int) -> bool:
     """Tell whether the best rows are known: there is one beyond them that is farther than the last of them."""
     return len(rows) > wanted and rows[-1].distance != rows[wanted - 1].distance
-
-
-def _fetched(plan: QueryPlan, parts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*parts, *checked_parts(plan.filter))))
 
 
 def _sent(parts: Sequence[str]) -> tuple[str, ...]:
@@ -127,35 +141,36 @@ def _where(request: ChromaRequest) -> dict[str, Any] | None:
     """Return both filters of a request as one."""
     if request.where_document is None:
         return request.where
-    document = _of_document(request.where_document)
+    document = _document_filter(request.where_document)
     return document if request.where is None else {"$and": [request.where, document]}
 
 
-def _of_document(where: Mapping[str, Any]) -> dict[str, Any]:
+def _document_filter(where: Mapping[str, Any]) -> dict[str, Any]:
     ((operator, operand),) = where.items()
     if operator in ("$and", "$or"):
-        return {operator: [_of_document(each) for each in operand]}
+        return {operator: [_document_filter(part) for part in operand]}
     return {"#document": {operator: operand}}
 
 
-def _level(plan: QueryPlan) -> dict[str, str]:
+def _read_level(plan: QueryPlan) -> dict[str, str]:
     return {} if plan.read_level is None else {"read_level": plan.read_level}
 
 
-def _rows(answer: Mapping[str, Any], at: int, parts: Sequence[str], make: MakeRow) -> list[Row]:
-    rows = [make(each) for each in answer["ids"][at]]
-    for row, score in zip(rows, answer["scores"][at], strict=True):
+def _rows(reader: CollectionReader, answer: Mapping[str, Any], index: int, parts: Sequence[str]) -> list[Row]:
+    """Return the rows of one payload of a response."""
+    rows = [reader.row(row_id) for row_id in answer["ids"][index]]
+    for row, score in zip(rows, answer["scores"][index], strict=True):
         row.distance = row.score = None if score is None else array("f", [score])[0]
     for part in parts:
-        for row, value in zip(rows, _values(answer, at, part) or [None] * len(rows), strict=True):
+        for row, value in zip(rows, _values(answer, index, part) or [None] * len(rows), strict=True):
             setattr(row, part, value)
     return rows
 
 
-def _values(answer: Mapping[str, Any], at: int, part: str) -> Sequence[Any] | None:
+def _values(answer: Mapping[str, Any], index: int, part: str) -> Sequence[Any] | None:
     """Return a part of all rows of a payload, or None where no row has it."""
     column = answer.get(_COLUMNS["metadata" if part == "uri" else part])
-    values: Sequence[Any] | None = None if column is None else column[at]
+    values: Sequence[Any] | None = None if column is None else column[index]
     if values is None:
         return None
     match part:
@@ -164,11 +179,11 @@ def _values(answer: Mapping[str, Any], at: int, part: str) -> Sequence[Any] | No
         case "uri":
             return [None if value is None else value.get(URI_KEY) for value in values]
         case "metadata":
-            return [None if value is None else _shown(value) for value in values]
+            return [None if value is None else _visible_keys(value) for value in values]
         case _:
             return values
 
 
-def _shown(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what Chroma keeps to itself, which the Search API does not hide."""
+def _visible_keys(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the keys that Chroma reserves for itself, which the Search API does not hide."""
     return {key: value for key, value in metadata.items() if not key.startswith("chroma:")}

@@ -163,12 +163,12 @@ async def test_a_collection_made_again_in_another_space(client: Any) -> None:
     await database.execute(RANKED.format("one, two"))
     client.delete_collection("two")
     fill(client, "two", 3, space="cosine")
-    with pytest.raises(ChromaSQLPlanningError, match="different spaces do not compare"):
+    with pytest.raises(ChromaSQLPlanningError, match="different spaces cannot be compared"):
         await database.execute(RANKED.format("one, two"))
 
     client.delete_collection("two")
     fill(client, "two", 3, dimension=5)
-    with pytest.raises(ChromaSQLPlanningError, match="different dimensions do not compare"):
+    with pytest.raises(ChromaSQLPlanningError, match="different dimensions cannot be compared"):
         await database.execute(RANKED.format("one, two"))
 
     client.delete_collection("two")
@@ -282,10 +282,10 @@ async def test_facts_of_real_collections(client: Any, space: str) -> None:
     fill(client, "full", 1, dimension=4, space=space)
     fill(client, "empty", 0, space=space)
     full, empty = CollectionHandle("full", 0), CollectionHandle("empty", 1)
-    full.opened(client.get_collection("full"))
-    empty.opened(client.get_collection("empty"))
-    assert full.facts == (space, 4, None)
-    assert empty.facts == (space, None, None)
+    full.attach(client.get_collection("full"))
+    empty.attach(client.get_collection("empty"))
+    assert full.signature == (space, 4, None)
+    assert empty.signature == (space, None, None)
 
 
 def test_facts_from_metadata() -> None:
@@ -299,8 +299,8 @@ def test_facts_from_metadata() -> None:
         def query(self) -> None: ...
 
     handle = CollectionHandle("old", 0)
-    handle.opened(Old())
-    assert handle.facts == ("ip", None, None)
+    handle.attach(Old())
+    assert handle.signature == ("ip", None, None)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ async def test_distances_that_do_not_compare(client: Any, what: str, odd: dict[s
     fill(client, "odd", **odd)
     spy = Spy.on(client)
     value = next(iter(odd.values()))
-    with pytest.raises(ChromaSQLPlanningError, match=f"different {what} do not compare .*{value}: odd") as caught:
+    with pytest.raises(ChromaSQLPlanningError, match=f"different {what} cannot be compared .*{value}: odd") as caught:
         await connect_async(spy).execute(RANKED.format("one, odd, two"))
     assert "one, two" in str(caught.value)
     assert "WITH (merge = RRF)" in str(caught.value)
@@ -360,7 +360,7 @@ async def test_similarity_is_checked(client: Any) -> None:
     """SIMILARITY that is not the collection's is refused before any query is sent."""
     fill(client, "one")
     spy = Spy.on(client)
-    with pytest.raises(ChromaSQLPlanningError, match="SIMILARITY COSINE is asked for, but one measures l2"):
+    with pytest.raises(ChromaSQLPlanningError, match="SIMILARITY COSINE does not match the space of one"):
         await connect_async(spy).execute(RANKED.format("one") + " SIMILARITY COSINE")
     assert not spy.sent("get", "query", "count")
 
@@ -369,7 +369,7 @@ async def test_vector_length_is_checked(client: Any) -> None:
     """A VECTOR of another length than a collection's is refused, by name, before any query is sent."""
     fill(client, "one")
     spy = Spy.on(client)
-    with pytest.raises(ChromaSQLPlanningError, match="has 3 components, but collection one holds vectors of 2"):
+    with pytest.raises(ChromaSQLPlanningError, match="has 3 dimensions, but collection one expects 2"):
         await connect_async(spy).execute("SELECT id FROM one USING EMBEDDING (VECTOR [1, 2, 3])")
     assert not spy.sent("get", "query", "count")
 
@@ -383,7 +383,7 @@ async def test_payloads_of_the_search_api(chroma_server: Any, open_async_client:
     client = await open_async_client(chroma_server.host, chroma_server.port)
     for collection in (blocking.get_collection(name), await client.get_collection(name)):
         handle = CollectionHandle(name, 0)
-        handle.opened(collection)
+        handle.attach(collection)
         for level in ({}, {"read_level": "index_only"}):
             with pytest.raises(ChromaError, match=r"[Nn]ot implemented"):
                 await handle.collection.search(searches=[payload], **level)
@@ -401,7 +401,7 @@ async def test_payloads_of_other_collections() -> None:
             return arguments
 
     handle = CollectionHandle("other", 0)
-    handle.opened(Blocking())
+    handle.attach(Blocking())
     assert await handle.collection.search(searches=[{}]) == {"searches": [{}]}
 
 
@@ -538,5 +538,5 @@ async def test_a_misshapen_answer_is_not_kept(client: Any) -> None:
     """An answer that is refused is a failure even of the only collection."""
     fill(client, "one", 1)
     spy = Spy.on(client, {("one", "get"): answers({"ids": ["a"], "documents": []})})
-    with pytest.raises(ChromaSQLExecutionError, match="get answered with documents that do not line up with its 1 ids"):
+    with pytest.raises(ChromaSQLExecutionError, match="get returned documents that do not line up with its 1 ids"):
         await connect_async(spy).execute("SELECT document FROM one")

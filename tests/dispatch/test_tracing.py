@@ -73,7 +73,7 @@ def by_name(exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:
 
 
 def test_a_statement_and_each_collection_have_a_span(spans: Any, provider: MemoryProvider) -> None:
-    """The span of the statement says what was asked and how many rows came, and those of the waves hang below it."""
+    """The span of the statement says what was asked and how many rows came, and those of the steps are its children."""
     chromasql.connect(provider, embed_fn=lambda _: [1, 1]).execute(STATEMENT, {"q": SECRET})
     found = by_name(spans)
     statement = found["SELECT papers, blogs"]

@@ -337,27 +337,20 @@ def test_every_code_of_an_error_is_documented():
     assert rows == sorted(codes_of_errors())
 
 
-WITHOUT_CODES = {"adapters", "dispatch", "executor", "retrieval"}
-"""Folders where some errors still have the default code of their class; none may join them."""
-
-
 def test_every_error_has_a_code_of_its_own():
-    """Each place that makes an error of ours names its code, so that none has only the default of its class."""
-    kinds = {
-        kind.__name__
-        for module in modules()
-        for _, kind in inspect.getmembers(module, inspect.isclass)
-        if issubclass(kind, errors.ChromaSQLError)
-    }
-    without = set()
-    for path in (ROOT / "chromasql").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            match node:
-                case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name)) if name in kinds:
-                    if not any(keyword.arg in ("code", None) for keyword in node.keywords):
-                        without.add(path.relative_to(ROOT / "chromasql"))
+    """Each place that makes an error of chromasql.errors names its code: none has only the default of its class."""
+    kinds = {name for name in errors.__all__ if inspect.isclass(getattr(errors, name)) and name.startswith("ChromaSQL")}
+    without = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / "chromasql").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", getattr(node.func, "attr", None)) in kinds
+        and not any(keyword.arg == "code" for keyword in node.keywords)
+    ]
 
-    assert [str(path) for path in sorted(without) if path.parts[0] not in WITHOUT_CODES] == []
+    assert kinds
+    assert without == []
 
 
 def test_every_warning_of_the_catalogue_is_shown_at_work():

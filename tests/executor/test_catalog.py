@@ -56,7 +56,7 @@ async def test_show_with_a_failure(client: Any) -> None:
     result = await connect_async(spy).execute("SHOW COLLECTIONS")
     assert result.rows == [{"name": "one", "count": None}, {"name": "two", "count": 2}]
     assert str(result.failures[0].error) == "one: InternalError: disk full"
-    with pytest.raises(ChromaSQLExecutionError, match="on_error is FAIL"):
+    with pytest.raises(ChromaSQLExecutionError, match=r"failed \(on_error = FAIL\)"):
         await connect_async(spy, settings=Settings(on_error="fail")).execute("SHOW COLLECTIONS")
 
 

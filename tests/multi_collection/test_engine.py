@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chromasql import ChromaSQLPlanningError, Settings, connect_async
-from chromasql.adapters.http import HttpProvider
 from chromasql.multi_collection import plan_cache
 from chromasql.plan import VectorQuery
 from tests.support.doubles import fill
@@ -100,26 +98,6 @@ async def test_reranked_statements_are_planned_each_time(client: Any, planned: l
     for _ in range(2):
         await database.execute("SELECT id FROM docs USING EMBEDDING (VECTOR [0, 0]) LIMIT 2 RERANK BY MMR")
     assert len(planned) == 2
-
-
-@given(
-    st.lists(st.lists(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-9, 9), st.booleans())))
-)
-def test_encoded_vectors(vectors: list[list[Any]]) -> None:
-    """Vectors are sent as they would be without the memory of the last ones, known or changed in place."""
-    server = HttpProvider("http://localhost:1")._server
-    for _ in range(2):
-        assert orjson.dumps(server.encoded(vectors)) == orjson.dumps(vectors)
-        assert server.encoded([list(each) for each in vectors]) is server.encoded(vectors)
-        vectors = [[bool(number) if number in (0, 1) else number for number in each] for each in vectors]
-        vectors.append([1.5])
-
-
-def test_vectors_of_other_kinds_are_left_alone() -> None:
-    """What is not a list of lists, or cannot be JSON, is encoded or refused with the rest of the request."""
-    server = HttpProvider("http://localhost:1")._server
-    for vectors in (None, ((1.0,),), [(1.0,)], [[object()]]):
-        assert server.encoded(vectors) is vectors
 
 
 @given(st.lists(st.floats(allow_nan=False), max_size=12), st.lists(st.floats(allow_nan=False), max_size=12))

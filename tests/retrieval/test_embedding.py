@@ -213,7 +213,7 @@ def test_given_function_of_a_collection(client: Any) -> None:
 
 async def test_no_function_at_all(parts: Any) -> None:
     """TEXT over collections without an embedding function is refused with the ways out."""
-    with pytest.raises(ChromaSQLPlanningError, match="part-0 has no embedding function, so TEXT needs embed_fn"):
+    with pytest.raises(ChromaSQLPlanningError, match="part-0 has no embedding function; pass embed_fn"):
         await connect_async(parts).execute(ONE_TEXT)
 
 
@@ -223,7 +223,9 @@ async def test_function_that_is_not_registered(client: Any, monkeypatch: pytest.
     database = connect_async(client)
     await database.execute("SELECT id FROM docs")  # chromadb itself builds the function when it opens
     monkeypatch.delitem(embedding_functions.known_embedding_functions, "letters")
-    with pytest.raises(ChromaSQLExecutionError, match="embedding function letters cannot be used") as caught:
+    with pytest.raises(
+        ChromaSQLExecutionError, match="embedding function letters of the collection cannot be used"
+    ) as caught:
         await database.execute("SELECT id FROM docs USING EMBEDDING (TEXT 'a')")
     assert "letters is not registered with chromadb here" in str(caught.value)
 
@@ -354,7 +356,7 @@ async def test_long_texts_are_cut(parts: Any) -> None:
 
 async def test_vector_of_another_length(parts: Any) -> None:
     """A vector whose length is not that of a collection's is refused, by name, before anything is asked."""
-    message = "the query vector has 3 components, but collection part-0 holds vectors of 2"
+    message = "the query vector has 3 dimensions, but collection part-0 expects 2"
     with pytest.raises(ChromaSQLPlanningError, match=message):
         await connect_async(parts, embed_fn=lambda text: [0.0] * 3).execute(ONE_TEXT)
 
@@ -446,7 +448,7 @@ def test_the_cache_is_bounded() -> None:
 
 async def test_built_functions_are_bounded(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only so many embedding functions that were built are kept, and one that was dropped is built again."""
-    monkeypatch.setattr(embedding, "_MOST_BUILT", 1)
+    monkeypatch.setattr(embedding, "_MAX_BUILT", 1)
     monkeypatch.setattr(embedding, "_built", OrderedDict())
     for number, name in enumerate(NAMES[:2]):
         client.create_collection(name, embedding_function=Letters(1 + number)).add(ids=["1"], documents=["b"])
@@ -492,7 +494,7 @@ def with_sparse_index(schema: Any) -> CollectionHandle:
     """Return an opened handle of a collection with a schema."""
     collection = SimpleNamespace(get=print, query=print, schema=schema)
     handle = CollectionHandle("docs", 0)
-    handle.opened(collection)
+    handle.attach(collection)
     return handle
 
 

@@ -29,7 +29,7 @@ from chromasql.adapters.http.address import build_headers, parse_address, quote_
 from chromasql.adapters.http.errors import HttpConnectionError, HttpError, HttpNotFoundError, HttpResponseError
 from chromasql.adapters.http.options import HttpOptions
 from chromasql.adapters.http.responses import CELLS, find_misfit
-from chromasql.adapters.http.session import Server
+from chromasql.adapters.http.session import Server, encode_vectors
 from chromasql.errors import ChromaSQLError, describe_exception, near_names
 
 __all__ = [
@@ -116,7 +116,7 @@ class HttpCollection:
         answer = await self._post(
             "query",
             {
-                "query_embeddings": self._server.encoded(query_embeddings),
+                "query_embeddings": encode_vectors(query_embeddings),
                 "n_results": n_results,
                 "where": where,
                 "where_document": where_document,

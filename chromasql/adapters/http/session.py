@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import math
-import operator
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from chromasql.adapters.http.errors import HttpConnectionError, HttpError, HttpNotFoundError, HttpResponseError
 from chromasql.errors import describe_exception
+from chromasql.protocols import QueryVector
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
     from chromasql.adapters.http.options import HttpOptions
 
-__all__ = ["Server"]
+__all__ = ["Server", "encode_vectors"]
 
 _CONNECT_SECONDS = 10.0
 
@@ -42,8 +42,6 @@ class Server:
     headers: Mapping[str, str] = field(repr=False)
     options: HttpOptions = field(repr=False)
     closed: bool = False
-    # The vectors that were encoded last: a step sends the same ones to every collection.
-    last: tuple[list[list[Any]], Any] | None = field(default=None, repr=False)
     # A session holds its loop, so a weak key would never go: those of closed loops are dropped instead.
     sessions: dict[asyncio.AbstractEventLoop, ClientSession] = field(default_factory=dict)
 
@@ -94,20 +92,6 @@ class Server:
             else:
                 # Not awaited: the thread of that loop may be the one that waits for us.
                 asyncio.run_coroutine_threadsafe(session.close(), loop)
-
-    def encoded(self, vectors: Any) -> Any:
-        """Return vectors as JSON if they hold the very numbers that were encoded last, or can be; else themselves."""
-        import orjson
-
-        if type(vectors) is not list or any(type(each) is not list for each in vectors):
-            return vectors
-        if self.last is None or not _same_numbers(self.last[0], vectors):
-            try:
-                # Copies, as the caller may change a list before the next call.
-                self.last = [list(each) for each in vectors], orjson.Fragment(orjson.dumps(vectors))
-            except TypeError:
-                return vectors
-        return self.last[1]
 
     def malformed_response(self, problem: str, *, is_transient: bool = False) -> HttpResponseError:
         """Return the error for an answer that is not one of Chroma's."""
@@ -208,8 +192,21 @@ def _read_retry_after(value: str | None) -> float | None:
     return seconds if 0 <= seconds < math.inf else None
 
 
-def _same_numbers(known: list[list[Any]], vectors: list[list[Any]]) -> bool:
-    """Whether these are vectors of the same objects; numbers that are merely equal, as 1 and True, do not count."""
-    return list(map(len, known)) == list(map(len, vectors)) and all(
-        all(map(operator.is_, *pair)) for pair in zip(known, vectors, strict=True)
-    )
+def encode_vectors(vectors: Any) -> Any:
+    """
+    Return vectors of a request with each `QueryVector` as JSON, which it keeps for the next collection.
+
+    Anything else is encoded, or refused, with the rest of the request.
+    """
+    if type(vectors) is not list:
+        return vectors
+    return [_encode(vector) if isinstance(vector, QueryVector) else vector for vector in vectors]
+
+
+def _encode(vector: QueryVector) -> Any:
+    import orjson
+
+    # The vector itself keeps it, so nothing is shared between statements, threads or loops.
+    if vector.encoded is None:
+        vector.encoded = orjson.Fragment(orjson.dumps(vector))
+    return vector.encoded

@@ -1,0 +1,64 @@
+"""Candidates to the page: threshold, groups, rerank, order, and the parts that are shown."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from chromasql.executor.materialize import materialize
+from chromasql.executor.rerank import rerank_rows
+from chromasql.executor.state import Candidates, Page, StatementContext
+from chromasql.operators.aggregate import Groups, keep_groups
+from chromasql.operators.project import group_page
+from chromasql.operators.row import Row
+from chromasql.operators.sort import order_rows
+
+__all__ = ["cut_page"]
+
+
+async def cut_page(context: StatementContext, found: Candidates | Page) -> list[Row]:
+    """Return the rows of the page, in their order and with the parts that are shown."""
+    plan = context.plan
+    rows = found.rows
+    if plan.threshold is not None:
+        rows = [row for row in rows if row.score is not None and row.score <= plan.threshold]
+    if isinstance(found, Page):
+        return rows
+    rows = await materialize(context, rows, plan.materialization.for_ordering)
+    if plan.aggregation is not None:
+        groups = Groups(plan.aggregation)
+        groups.add(rows)
+        return group_page(groups, plan)
+    if plan.keep is not None:
+        rows = keep_groups(rows, plan.keep)
+    if plan.rerank is not None:
+        page = await _materialize_page(context, await _rerank(context, found, rows))
+        return order_rows(page, plan.order) if plan.order else page
+    return await _materialize_page(context, order_rows(rows, plan.order) if plan.order else rows)
+
+
+async def _materialize_page(context: StatementContext, rows: list[Row]) -> list[Row]:
+    """Cut the page and fetch what it shows; the next row takes the place of one that is gone by now."""
+    plan = context.plan
+    parts = plan.materialization.for_page
+    page = await materialize(context, rows[plan.offset : plan.needed], parts)
+    if plan.limit is None:
+        return page
+    reached = plan.offset + plan.limit
+    while len(page) < plan.limit and reached < len(rows):
+        missing = plan.limit - len(page)
+        page = [*page, *await materialize(context, rows[reached : reached + missing], parts)]
+        reached += missing
+    return page
+
+
+async def _rerank(context: StatementContext, found: Candidates, rows: list[Row]) -> list[Row]:
+    """Re-order the best candidates by the strategy of RERANK BY; the others stay behind them."""
+    rerank, fetch = context.plan.rerank, context.plan.materialization
+    assert rerank is not None
+    assert found.ranking is not None
+    known = {*fetch.with_candidates, *fetch.for_scoring, *fetch.for_ordering}
+    missing = [part for part in rerank.parts if part not in known]
+    head = await materialize(context, rows[: rerank.candidates], missing)
+    work = partial(rerank_rows, rerank, found.ranking, head, found.vector)
+    ordered = await context.dispatcher.within_deadline(work)
+    return [*ordered, *rows[rerank.candidates :]]

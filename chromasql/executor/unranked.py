@@ -1,0 +1,122 @@
+"""Statements without a ranking: rows in record order, sorted rows, groups, and streams."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+from chromasql.dispatch.open_collection import CollectionHandle
+from chromasql.executor.state import SHARE, Candidates, StatementContext
+from chromasql.operators.aggregate import Groups
+from chromasql.operators.project import group_page, project_rows
+from chromasql.operators.row import Row
+from chromasql.operators.sort import order_rows
+from chromasql.plan import Aggregation, Column, QueryPlan
+from chromasql.retrieval.scan import scan
+
+__all__ = ["aggregate", "scan_collections", "stream_rows"]
+
+_SORTED_AT_ONCE = 1000
+
+
+_STREAMED_PAGE = 1_000
+
+
+async def scan_collections(context: StatementContext) -> Candidates:
+    """Scan all collections at once where every row counts, or else a growing number of them until rows suffice."""
+    plan, dispatcher, handles = context.plan, context.dispatcher, context.handles
+    if plan.limit == 0 or not plan.filter.requests:
+        return Candidates([])
+    if plan.order or plan.keep is not None or plan.needed is None:
+        share = context.share_before_fetch
+        scanned = await dispatcher.fan_out("scan", handles, partial(_scan, context, None), share=share)
+        return Candidates([row for _, rows in scanned for row in rows])
+    found: list[Row] = []
+    used, width = 0, 1
+    while used < len(handles) and len(found) < plan.needed:
+        group = handles[used : used + width]
+        work = partial(_scan, context, plan.needed - len(found))
+        is_last = used + width >= len(handles)
+        share = context.share_before_fetch if is_last else SHARE
+        scanned = await dispatcher.fan_out("scan", group, work, share=share)
+        found.extend(row for _, rows in scanned for row in rows)
+        used, width = used + width, width * 2
+    return Candidates(found)
+
+
+async def _scan(context: StatementContext, wanted: int | None, handle: CollectionHandle) -> list[Row]:
+    plan, reader = context.plan, context.reader(handle, "scan")
+    await reader.open()
+    best = plan.needed if plan.order and plan.keep is None else None
+    found: list[Row] = []
+    async for rows in scan(reader, plan.filter, plan.materialization.with_candidates, wanted=wanted, page=plan.page):
+        found.extend(rows)
+        reader.count_rows(len(rows))
+        if best is not None and len(found) > 2 * best + _SORTED_AT_ONCE:
+            found = order_rows(found, plan.order, best)
+    return found
+
+
+async def stream_rows(context: StatementContext) -> AsyncIterator[list[dict[str, Any]]]:
+    """Yield the projected rows of a scan, collection by collection, holding one page of rows."""
+    plan, dispatcher = context.plan, context.dispatcher
+    parts = tuple(dict.fromkeys((*plan.materialization.with_candidates, *plan.materialization.for_page)))
+    skipped, left = plan.offset, plan.limit
+    for handle in context.handles if plan.filter.requests else ():
+        reader = context.reader(handle, "scan")
+        await dispatcher.run_one("scan", handle, lambda _: reader.open())  # noqa: B023 - it runs now
+        wanted = None if left is None else skipped + left
+        pages = scan(reader, plan.filter, parts, wanted=wanted, page=min(plan.page, _STREAMED_PAGE))
+        while rows := await dispatcher.run_one("scan", handle, partial(_next_page, pages)):
+            reader.count_rows(len(rows))
+            shown = rows[skipped:][:left]
+            skipped = max(0, skipped - len(rows))
+            left = None if left is None else left - len(shown)
+            if shown:
+                yield project_rows(shown, plan, explain_rows=False)
+        if left == 0:
+            return
+
+
+async def _next_page(pages: AsyncIterator[list[Row]], _handle: CollectionHandle) -> list[Row]:
+    return await anext(pages, [])
+
+
+async def aggregate(context: StatementContext, aggregation: Aggregation) -> list[Row]:
+    """
+    Return a row for each group of the page; the collections make their groups at once.
+
+    Raises `ChromaSQLExecutionError` where too many collections failed.
+    """
+    groups = Groups(aggregation)
+    if context.plan.filter.requests:
+        work = partial(_aggregate, context, aggregation)
+        for _, part in await context.dispatcher.fan_out("scan", context.handles, work):
+            groups.merge(part)
+    context.dispatcher.ledger.require_some()
+    return group_page(groups, context.plan)
+
+
+async def _aggregate(context: StatementContext, aggregation: Aggregation, handle: CollectionHandle) -> Groups:
+    plan, reader = context.plan, context.reader(handle, "scan")
+    await reader.open()
+    groups = Groups(aggregation)
+    if _is_count(plan, aggregation):
+        count = await reader.count()
+        if count:
+            groups.add_count([handle.name for _ in aggregation.keys], count)
+        return groups
+    async for rows in scan(reader, plan.filter, plan.materialization.with_candidates, page=plan.page):
+        groups.add(rows)
+        reader.count_rows(len(rows))
+    return groups
+
+
+def _is_count(plan: QueryPlan, aggregation: Aggregation) -> bool:
+    """Tell whether the number of records in each collection is all that is needed."""
+    return (
+        not plan.filter.restricts
+        and all(call.function == "COUNT" and call.column is None for call in aggregation.calls)
+        and all(key == Column("_collection") for key in aggregation.keys)
+    )
