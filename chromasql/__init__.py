@@ -9,6 +9,9 @@ ChromaSQL: one SQL statement, many Chroma collections, one right answer.
 
 from __future__ import annotations
 
+import re as _re
+import sys as _sys
+import types as _types
 import typing as _t
 from importlib import import_module as _import_module
 
@@ -145,6 +148,35 @@ _HOME = {
 }
 
 
+_FACES = {"chromasql"}
+
+
+def _publish(module: str) -> None:
+    """
+    Make what a public module exports say that it lives there; each face of a folder calls this as its last line.
+
+    So tracebacks, pickles and documentation name the path that callers import from, wherever the code stands.
+    """
+    _FACES.add(module)
+    namespace = vars(_sys.modules[module])
+    for name in namespace["__all__"]:
+        _publish_as(module, namespace[name])
+
+
+def _publish_as(module: str, value: _t.Any) -> None:
+    home = value.__module__ if isinstance(value, type | _types.FunctionType) else ""
+    # Modules at the root, such as chromasql.errors, are public themselves, unless they begin with an underscore.
+    private = home.count(".") > 1 or home.startswith("chromasql._")
+    if not home.startswith("chromasql.") or not private or home in _FACES:
+        return
+    value.__module__ = module
+    # Annotations of a class are evaluated in the namespace of its module, so that has the names which they use.
+    namespace, original = vars(_sys.modules[module]), vars(_sys.modules[home])
+    for name in _re.findall(r"\w+", " ".join(map(str, vars(value).get("__annotations__", {}).values()))):
+        if name in original:
+            namespace.setdefault(name, original[name])
+
+
 def __getattr__(name: str) -> _t.Any:
     """Import what is asked for when it is asked for, so that ``import chromasql`` costs next to nothing."""
     if name == "ast":
@@ -152,6 +184,7 @@ def __getattr__(name: str) -> _t.Any:
     if name not in _HOME:
         raise AttributeError(f"module 'chromasql' has no attribute {name!r}")
     value = getattr(_import_module(_HOME[name]), name)
+    _publish_as("chromasql", value)
     globals()[name] = value
     return value
 

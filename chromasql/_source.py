@@ -9,7 +9,7 @@ __all__ = ["NO_SPAN", "Position", "Span", "draw_caret", "locate"]
 _TABS = str.maketrans("\t", " ")
 
 
-_WIDEST = 100
+_MAX_WIDTH = 100
 
 
 class Span(NamedTuple):
@@ -20,11 +20,11 @@ class Span(NamedTuple):
 
 
 NO_SPAN = Span(0, 0)
-"""Stands on nodes that were built by hand; it never takes part in equality."""
+"""The span of nodes that were built by hand. Spans never take part in equality."""
 
 
 class Position(NamedTuple):
-    """Where an offset is: line and column, both counted from 1."""
+    """The line and the column of an offset, both counted from 1."""
 
     line: int
     column: int
@@ -41,15 +41,16 @@ def draw_caret(source: str, span: Span) -> str:
     """
     Draw the line of the span with carets under it.
 
-    A span over several lines is cut at the end of its first; a very long line is folded around the span.
+    A span over several lines is cut at the end of its first line; of a line of more than 100 characters only the part
+    around the span is drawn.
     """
     line, column = locate(source, span.start)
     text = source.split("\n")[line - 1].translate(_TABS).rstrip("\r")
     start = column - 1
     width = max(1, min(span.end - span.start, len(text) - start))
-    if len(text) > _WIDEST:
-        first = max(0, min(start - _WIDEST // 3, len(text) - _WIDEST))
-        last = first + _WIDEST
+    if len(text) > _MAX_WIDTH:
+        first = max(0, min(start - _MAX_WIDTH // 3, len(text) - _MAX_WIDTH))
+        last = first + _MAX_WIDTH
         head, tail = "..." if first else "", "..." if last < len(text) else ""
         text = head + text[first:last] + tail
         start = start - first + len(head)

@@ -10,15 +10,15 @@ Every exception of ChromaSQL, as a tree.
     +-- ChromaSQLExecutionError      Chroma, an embedder or a router failed while the plan ran
         +-- ChromaSQLTimeoutError    the deadline passed first
 
-Every one of them pickles, and none lets another library's exception reach the caller bare: what was
-caught stands in ``__cause__``.
+All of them can be pickled. No exception of another library reaches the caller: the original is in ``__cause__``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,18 +33,19 @@ __all__ = [
     "ChromaSQLTimeoutError",
     "Failure",
     "describe_exception",
+    "errors_located_in",
     "near_names",
 ]
 
-_MOST_NAMES = 5
+_MAX_NAMES = 5
 
 
 class ChromaSQLError(Exception):
     """
-    What every error of ChromaSQL is.
+    The base of every error of ChromaSQL.
 
     ``code`` is a stable name for the kind of error, such as ``unknown-column``; docs/errors.md lists them all.
-    ``message`` is the sentence alone; ``str()`` adds the line of the statement and a caret where ``source`` and
+    ``message`` is the sentence alone; ``str()`` adds the line of the statement and a caret if ``source`` and
     ``span`` are known.
     """
 
@@ -61,13 +62,13 @@ class ChromaSQLError(Exception):
 
     @property
     def position(self) -> Position | None:
-        """Line and column of the span, counted from 1, or None where the error is not about the text."""
+        """Line and column of the span, counted from 1, or None if the error is not about a place in the text."""
         if self.source is None or self.span is None:
             return None
         return locate(self.source, self.span.start)
 
-    def located_in(self, source: str) -> ChromaSQLError:
-        """Give the error its statement, unless it has one, and return it."""
+    def located_in(self, source: str | None) -> ChromaSQLError:
+        """Set the text of the statement that ``span`` refers to, unless it is set, and return the error."""
         if self.source is None:
             self.source = source
         return self
@@ -107,20 +108,20 @@ class ChromaSQLParseError(ChromaSQLError):
 
 
 class ChromaSQLPlanningError(ChromaSQLError):
-    """The statement reads well but cannot be planned: a clause, a value, a parameter or an option is wrong."""
+    """The statement is well formed but cannot be planned: a clause, a value, a parameter or an option is wrong."""
 
     default_code = "invalid-statement"
 
 
 class ChromaSQLRoutingError(ChromaSQLPlanningError):
-    """The statement leads to no collection, to one that does not exist, or a router refused it."""
+    """The statement matches no collection or names one that does not exist, or a router refused it."""
 
     default_code = "routing-failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one collection (or the embedder) returned nothing, as plain data."""
+    """Why one collection (or the embedder, with ``collection`` None) returned nothing, as plain data."""
 
     collection: str | None
     kind: str
@@ -141,7 +142,7 @@ class ChromaSQLExecutionError(ChromaSQLError):
     The plan could not be carried out.
 
     ``failures`` holds each cause as data, with the collection's name; ``__cause__`` is the first exception.
-    ``outcomes`` holds a `chromasql.Outcome` for each collection of the statement, where it came so far.
+    ``outcomes`` holds a `chromasql.Outcome` for each collection of the statement, or nothing if none was called yet.
     """
 
     default_code = "execution-failed"
@@ -164,7 +165,7 @@ class ChromaSQLExecutionError(ChromaSQLError):
         """
         Return the error as plain data, with ``failures`` as a list of dicts.
 
-        ``collection`` is the name of the collection that failed, where it was one.
+        ``collection`` is the name of the collection that failed, if it was a single one.
         """
         described = super().to_dict()
         names = {failure.collection for failure in self.failures if failure.collection is not None}
@@ -174,8 +175,8 @@ class ChromaSQLExecutionError(ChromaSQLError):
         return described
 
     def __str__(self) -> str:
-        shown = [f"\n  {failure}" for failure in self.failures[:_MOST_NAMES]]
-        more = len(self.failures) - _MOST_NAMES
+        shown = [f"\n  {failure}" for failure in self.failures[:_MAX_NAMES]]
+        more = len(self.failures) - _MAX_NAMES
         if more > 0:
             shown.append(f"\n  and {more} more")
         return super().__str__() + "".join(shown)
@@ -187,14 +188,28 @@ class ChromaSQLTimeoutError(ChromaSQLExecutionError):
     default_code = "timeout"
 
 
+@contextmanager
+def errors_located_in(source: str | None) -> Iterator[None]:
+    """
+    Set the text of the statement on an error of ours that leaves the block, unless it has one.
+
+    The code inside sets spans only. This stands where a statement enters a stage, once per stage.
+    """
+    try:
+        yield
+    except ChromaSQLError as error:
+        error.located_in(source)
+        raise
+
+
 def describe_exception(error: BaseException) -> str:
-    """Say in one line what went wrong; some exceptions of HTTP libraries have no text at all."""
+    """Return one line about an exception: its text, or its type where it has no text, as in some HTTP libraries."""
     text = " ".join(str(error).split())
     return text or type(error).__name__
 
 
 def near_names(name: str, known: Iterable[str]) -> str:
     """Return '; did you mean a, b?' for up to five known names like this one, or an empty string."""
-    by_fold = {each.casefold(): each for each in known}
-    near = difflib.get_close_matches(name.casefold(), by_fold, n=_MOST_NAMES, cutoff=0.6)
-    return f"; did you mean {', '.join(by_fold[each] for each in near)}?" if near else ""
+    originals = {original.casefold(): original for original in known}
+    near = difflib.get_close_matches(name.casefold(), originals, n=_MAX_NAMES, cutoff=0.6)
+    return f"; did you mean {', '.join(originals[folded] for folded in near)}?" if near else ""

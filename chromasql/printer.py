@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias, assert_never
 
 from chromasql import ast
+from chromasql.ast.traversal import content_names
 from chromasql.errors import ChromaSQLError
-from chromasql.grammar import RESERVED
+from chromasql.grammar import RESERVED, terminal_pattern
 
 __all__ = ["print_script", "print_statement"]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-_SOURCE = re.compile(r"[A-Za-z0-9_*]+(?:[.\-][A-Za-z0-9_*]+)*")
-
-
 _AMBIGUOUS = RESERVED | {"BM25", "DISTINCT", "FALSE", "KNN", "NULL", "RRF", "TRUE"}
-"""Words that are no field where a field may begin, somewhere in the language."""
+"""Words that are not read as a field in some of the places where a field may stand."""
 
 
 _ESCAPES = {"\\": "\\\\", "'": "''", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -48,7 +41,7 @@ _BINDING = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT}
 
 
 def print_script(script: ast.Script) -> str:
-    """Print statements one to a line, each closed by a semicolon."""
+    """Print statements, one on each line, each with a semicolon at the end; raise what `print_statement` raises."""
     return "\n".join(f"{print_statement(statement)};" for statement in script)
 
 
@@ -56,9 +49,9 @@ def print_statement(statement: ast.Statement) -> str:
     """
     Print a statement in its canonical form.
 
-    Keywords are in capitals, clauses in one order whatever order they were written in, brackets and quotes
-    only where they are needed, and all of it on one line (but for a name that holds a line break). What
-    the language has no spelling for, such as an infinite number, raises `ChromaSQLError`.
+    Keywords are in capitals, clauses in a fixed order, brackets and quotes only where they are needed, and all of it
+    is on one line (unless a name holds a line break). `chromasql.parse` reads the text back as the same tree. Raises
+    `ChromaSQLError` for what the language cannot express, such as an infinite number.
     """
     match statement:
         case ast.Query():
@@ -126,7 +119,7 @@ def _quoted(name: str) -> str:
 
 def _name(name: str) -> str:
     """Print a name after AS or a dot, where any word will do."""
-    return name if _NAME.fullmatch(name) else _quoted(name)
+    return name if terminal_pattern("NAME").fullmatch(name) else _quoted(name)
 
 
 def _field(field: ast.Field) -> str:
@@ -165,7 +158,7 @@ def _source(source: ast.Source) -> str:
     if isinstance(source.name, ast.Parameter):
         name = str(source.name)
     else:
-        plain = not source.quoted and _SOURCE.fullmatch(source.name)
+        plain = not source.quoted and terminal_pattern("SOURCE").fullmatch(source.name)
         name = source.name if plain else _quoted(source.name)
     return name + _aliased(source.alias)
 
@@ -190,8 +183,9 @@ def _scalar(scalar: ast.Scalar) -> str:
         return "TRUE" if scalar else "FALSE"
     if isinstance(scalar, str):
         return f"'{''.join(map(_character, scalar))}'"
-    if not math.isfinite(scalar):
-        raise ChromaSQLError(f"{scalar} cannot be written in a statement; give it as a parameter")
+    if not abs(scalar) <= ast.MAX_NUMBER:  # NaN neither
+        shown = scalar if isinstance(scalar, float) else "a number above 1.8e308"
+        raise ChromaSQLError(f"{shown} cannot be written in a statement", code="not-printable")
     return repr(scalar)
 
 
@@ -208,7 +202,7 @@ def _array(array: ast.Array) -> str:
     return f"[{_listed(map(_value, array.items))}]"
 
 
-def _any_value(value: ast.Value | ast.Array | ast.SparseVector | ast.Vector | ast.Field) -> str:
+def _any_value(value: ast.Value | ast.Array | ast.SparseVector | ast.DenseVector | ast.Field) -> str:
     match value:
         case ast.Literal() | ast.Parameter():
             return _value(value)
@@ -216,8 +210,8 @@ def _any_value(value: ast.Value | ast.Array | ast.SparseVector | ast.Vector | as
             return _array(value)
         case ast.SparseVector(items=items):
             return f"{{{_listed(f'{index}: {_value(weight)}' for index, weight in items)}}}"
-        case ast.Vector(values=values):
-            return f"[{_listed(_value(ast.Literal(each)) for each in values)}]"
+        case ast.DenseVector(values=values):
+            return f"[{_listed(map(_scalar, values))}]"
         case ast.Field():
             return _field(value)
         case _:
@@ -255,12 +249,12 @@ def _rank(expression: ast.RankExpr, least: int = _SUM) -> str:
         case ast.Field():
             return _field(expression)
         case ast.Knn():
-            return _call("KNN", [_knn_query(expression.query)], expression, ("key", "limit", "default", "return_rank"))
+            return _call("KNN", [_knn_query(expression.query)], expression)
         case ast.Bm25():
-            return _call("BM25", [_value(expression.query)], expression, ("limit", "default", "return_rank", "k1", "b"))
+            return _call("BM25", [_value(expression.query)], expression)
         case ast.Rrf():
             ranks = [_rank(rank) for rank in expression.ranks]
-            return _call("RRF", ranks, expression, ("k", "weights", "normalize", "default", "require_all"))
+            return _call("RRF", ranks, expression)
         case ast.Call(function=function, arguments=arguments):
             return f"{function}({_listed(map(_rank, arguments))})"
         case ast.Unary(operator=operator, operand=operand):
@@ -284,7 +278,7 @@ def _knn_query(query: ast.Embedding | ast.Parameter) -> str:
             return str(query)
         case ast.EmbeddingText(text=ast.Literal() as text, model=None):
             return _value(text)
-        case ast.EmbeddingVector(values=ast.Array() | ast.SparseVector() | ast.Vector() as values):
+        case ast.EmbeddingVector(values=ast.Array() | ast.SparseVector() | ast.DenseVector() as values):
             return _any_value(values)
         case ast.EmbeddingText() | ast.EmbeddingVector():
             return _embedding(query)
@@ -292,8 +286,9 @@ def _knn_query(query: ast.Embedding | ast.Parameter) -> str:
             assert_never(query)
 
 
-def _call(function: str, positional: list[str], leaf: ast.Knn | ast.Bm25 | ast.Rrf, names: tuple[str, ...]) -> str:
-    named = ((name, getattr(leaf, name)) for name in names)
+def _call(function: str, positional: list[str], node: ast.Knn | ast.Bm25 | ast.Rrf) -> str:
+    """Print a call; the first field of the node is positional, the others are the named arguments."""
+    named = ((name, getattr(node, name)) for name in content_names(type(node))[1:])
     shown = [f"{name} = {_any_value(value)}" for name, value in named if value is not None]
     return f"{function}({_listed([*positional, *shown])})"
 
@@ -305,12 +300,12 @@ def _predicate(predicate: ast.Predicate, least: int = _OR, *, of_document: bool 
     """
     Print a predicate, in brackets where its operator binds less than ``least``.
 
-    ``of_document`` is for WHERE_DOCUMENT, where the field goes without saying.
+    ``of_document`` is for WHERE_DOCUMENT, which leaves the operand out.
     """
     match predicate:
         case ast.BooleanPredicate(operator=operator, predicates=predicates):
             binding = _AND if operator == "AND" else _OR
-            parts = (_predicate(each, binding + 1, of_document=of_document) for each in predicates)
+            parts = (_predicate(part, binding + 1, of_document=of_document) for part in predicates)
             return _bracketed(f" {operator} ".join(parts), binding, least)
         case ast.NotPredicate(predicate=inner):
             return f"NOT {_predicate(inner, _NOT, of_document=of_document)}"
@@ -320,7 +315,7 @@ def _predicate(predicate: ast.Predicate, least: int = _OR, *, of_document: bool 
 
 
 def _test(predicate: _Test) -> str:
-    """Print what a predicate says of its operand."""
+    """Print a predicate without its operand."""
     match predicate:
         case ast.ComparisonPredicate(operator=operator, value=value):
             return f"{operator} {_value(value)}"

@@ -110,9 +110,9 @@ def test_canonical_text(text, printed):
     assert print_statement(parse(text)) == printed
 
 
-@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan"), 10**400])
 def test_numbers_without_a_spelling(number):
-    """An infinite number or NaN, which only a parameter can bring, is refused rather than printed wrongly."""
+    """A number that the text cannot hold is refused with an error of ours; a huge int raised OverflowError."""
     with pytest.raises(ChromaSQLError, match="cannot be written"):
         print_statement(ast.ShowCollections(limit=ast.Literal(number)))
 

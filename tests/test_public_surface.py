@@ -14,8 +14,8 @@ import tomllib
 from collections.abc import Iterator
 from importlib import metadata, resources
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import FunctionType, ModuleType
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -84,6 +84,88 @@ def test_everything_is_documented(name: str) -> None:
     value = getattr(chromasql, name)
     if inspect.isclass(value) or callable(value):
         assert inspect.getdoc(value), name
+
+
+# Where names say that they live
+
+
+FACES = (
+    "chromasql",
+    "chromasql.adapters",
+    "chromasql.adapters.http",
+    "chromasql.analysis",
+    "chromasql.ast",
+    "chromasql.executor",
+    "chromasql.grammar",
+    "chromasql.multi_collection",
+    "chromasql.parser",
+    "chromasql.plan",
+    "chromasql.planner",
+)
+"""The modules that code of callers imports from, beside those at the root of the package."""
+
+
+def exported(face: str) -> list[tuple[str, Any]]:
+    """Return the classes and functions that a public module exports, by name."""
+    module = importlib.import_module(face)
+    values = ((name, getattr(module, name)) for name in module.__all__)
+    return [(name, value) for name, value in values if isinstance(value, type | FunctionType)]
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_names_live_where_they_are_imported_from(face: str) -> None:
+    """``__module__`` of a public class or function is a public module, which has that very object under that name."""
+    for name, value in exported(face):
+        home = value.__module__
+        public = home in FACES or (home.count(".") == 1 and not home.startswith("chromasql._"))
+        assert public, (name, home)
+        assert getattr(importlib.import_module(home), name) is value
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_public_names_pickle(face: str) -> None:
+    """A public class or function comes out of a pickle as itself."""
+    for _, value in exported(face):
+        assert pickle.loads(pickle.dumps(value)) is value
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_annotations_of_public_classes_resolve(face: str) -> None:
+    """``typing.get_type_hints`` evaluates the annotations of a public class, as pydantic does."""
+    for name, value in exported(face):
+        if isinstance(value, type):
+            assert isinstance(get_type_hints(value), dict), name
+
+
+def test_homes_of_some_names() -> None:
+    """Errors, nodes, plugs and functions carry the path of the documentation."""
+    homes = {
+        chromasql.ast.Query: "chromasql.ast",
+        chromasql.parse: "chromasql.parser",
+        chromasql.bind_parameters: "chromasql.analysis",
+        chromasql.QueryPlan: "chromasql.plan",
+        chromasql.execute_plan: "chromasql.executor",
+        chromasql.execute_multi_collection: "chromasql.multi_collection",
+        chromasql.MemoryProvider: "chromasql.adapters",
+        chromasql.HttpProvider: "chromasql.adapters.http",
+        chromasql.Scope: "chromasql",
+        chromasql.RerankRequest: "chromasql",
+        chromasql.batch_embedder: "chromasql",
+        chromasql.register_reranker: "chromasql",
+        ChromaSQLError: "chromasql.errors",
+    }
+
+    assert {value: value.__module__ for value in homes} == homes
+
+
+def test_the_root_is_imported_for_the_tree_and_for_publishing_alone() -> None:
+    """No module imports a public name from the root, which would import the layers above its own."""
+    package = Path(chromasql.__file__).parent
+    folders = {path.name for path in package.iterdir() if path.is_dir()}
+    for path in set(package.rglob("*.py")) - {package / "__init__.py"}:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "chromasql":
+                assert {found.name for found in node.names} <= {"__version__", "_publish", *folders}, path
 
 
 def test_import_is_light() -> None:

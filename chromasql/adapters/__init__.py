@@ -1,5 +1,6 @@
 """Ready-made plugs: clients, Chroma's REST interface, several servers, memory, routers."""
 
+from chromasql import _publish
 from chromasql.adapters.clients import FolderProvider, SimpleAsyncClientAdapter
 from chromasql.adapters.http import HttpProvider
 from chromasql.adapters.idxr import AsyncMultiCollectionAdapter
@@ -19,3 +20,5 @@ __all__ = [
     "StaticRouter",
     "load_query_config",
 ]
+
+_publish(__name__)

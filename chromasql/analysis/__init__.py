@@ -1,9 +1,11 @@
-"""Questions that a tree answers without data: its parameters, the values that WHERE allows, its fields."""
+"""Questions that a tree answers without data: its parameters, and the values that WHERE allows."""
 
 from __future__ import annotations
 
-from chromasql.analysis.fields import fields_used
+from chromasql import _publish
 from chromasql.analysis.metadata_values import extract_metadata_values
 from chromasql.analysis.parameters import Parameters, bind_parameters, share_parameters
 
-__all__ = ["Parameters", "bind_parameters", "extract_metadata_values", "fields_used", "share_parameters"]
+__all__ = ["Parameters", "bind_parameters", "extract_metadata_values", "share_parameters"]
+
+_publish(__name__)

@@ -9,25 +9,23 @@ from chromasql import ast
 
 __all__ = ["extract_metadata_values"]
 
-# The values that WHERE allows
-
-# TRUE is not 1, though Python says so: a value stands beside whether it is a boolean.
-_Values: TypeAlias = frozenset[tuple[bool, ast.Scalar]]
+# Each value comes with its kind, since TRUE is not 1 though they are equal in Python.
+_Values: TypeAlias = frozenset[tuple[ast.Kind, ast.Scalar]]
 
 
 def extract_metadata_values(
     query: ast.Query, *, field_path: str | Sequence[str]
 ) -> set[str | int | float | bool] | None:
     """
-    Return the values that a record's metadata key may have where it satisfies WHERE.
+    Return the values that a metadata key may have in the records that satisfy WHERE; routers choose collections by it.
 
     ``field_path`` is the key, or its parts: ``("org", "region")`` is the key ``org.region``. The parameters
-    of the query must be bound; one that is not constrains nothing.
+    of the query must be bound; a predicate with one that is not constrains nothing.
 
     The set is sound: the value of every record that WHERE keeps is in it, numbers compared by value. It is
-    empty for a contradiction. None means that WHERE does not say: no predicate on the key, an OR with a
-    branch without one, or only such as ``!=``, ``<`` and ``IS NULL``; also where both TRUE and 1 (or FALSE
-    and 0) are allowed, which a set of Python cannot tell apart.
+    empty for a contradiction. None means that WHERE does not restrict the key to a set: it has no predicate on the key,
+    an OR with a branch without one, or only predicates such as ``!=``, ``<`` and ``IS NULL``. It is also None if both
+    TRUE and 1 (or FALSE and 0) are allowed, which a set cannot hold side by side in Python.
     """
     if query.where is None:
         return None
@@ -43,7 +41,7 @@ def _allowed(predicate: ast.Predicate, key: str, *, holds: bool) -> _Values | No
     """
     Return the values of the key under which the predicate is true, or false where not ``holds``.
 
-    NOT swaps true and false and leaves unknown alone, so it can be pushed down to the leaves.
+    NOT swaps true and false and keeps unknown, so it can be pushed down to the leaves.
     """
     match predicate:
         case ast.NotPredicate():
@@ -64,7 +62,7 @@ def _allowed(predicate: ast.Predicate, key: str, *, holds: bool) -> _Values | No
             low = _equal_to(predicate.low)
             return low if predicate.negated is not holds and low == _equal_to(predicate.high) else None
         case ast.IsDistinctPredicate():
-            # Not distinct from NULL is a missing key, and what a missing key means is not for a set to say.
+            # Not distinct from NULL means that the key is missing, which no set of values can express.
             return (_equal_to(predicate.value) or None) if predicate.negated is holds else None
         case ast.LikePredicate():
             if predicate.negated is holds or predicate.ignore_case:
@@ -82,11 +80,11 @@ def _is_about(operand: ast.Operand, key: str) -> bool:
 
 
 def _equal_to(*values: ast.Value) -> _Values | None:
-    """Return what equals one of the values: nothing equals NULL, and a parameter may be anything."""
+    """Return the values that equal one of these: nothing equals NULL, and a parameter may be anything."""
     known = [value.value for value in values if isinstance(value, ast.Literal)]
     if len(known) < len(values):
         return None
-    return frozenset((isinstance(value, bool), value) for value in known if value is not None)
+    return frozenset((ast.kind_of(value), value) for value in known if value is not None)
 
 
 def _in_any(parts: Sequence[_Values | None]) -> _Values | None:

@@ -9,28 +9,10 @@ from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias, TypeVar
 
 from chromasql import ast
-from chromasql.analysis.coercion import (
-    ARGUMENT,
-    LIST,
-    NAME,
-    NUMBER,
-    NUMBERS,
-    POSITIVE,
-    QUERY,
-    TEXT,
-    VALUE,
-    VECTOR,
-    WHOLE,
-    MismatchError,
-    Slot,
-    as_array,
-    as_list,
-    as_sparse_vector,
-    as_vector,
-    coerce,
-)
-from chromasql.analysis.fields import distinct_nodes
-from chromasql.errors import ChromaSQLPlanningError, near_names
+from chromasql.analysis.coercion import MismatchError, as_array, as_list, as_sparse_vector, as_vector, coerce
+from chromasql.analysis.slots import COLLECTION_NAME, KNN_QUERY, NUMBER, VALUE, Slot, slot_of
+from chromasql.ast.traversal import AnyNode
+from chromasql.errors import ChromaSQLPlanningError, errors_located_in, near_names
 
 __all__ = ["Parameters", "bind_parameters", "share_parameters"]
 
@@ -38,57 +20,71 @@ Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 """A mapping for ``:name`` and ``$name``, a sequence for ``?`` and ``$1``."""
 
 
-AnyNode = TypeVar("AnyNode", bound=ast.Node)
-
-
 AnyStatement = TypeVar("AnyStatement", bound=ast.Statement)
-
-
-# Parameters
 
 
 def bind_parameters(statement: AnyStatement, params: Parameters | None = None) -> AnyStatement:
     """
     Put the caller's values where the statement has parameters.
 
-    A parameter is a value, never text: a collection name is no pattern, a string is no SQL. Taken are
-    strings, finite numbers, booleans and None, numpy's scalars too; where a list or a vector is wanted, any
-    sequence of them or an array with ``tolist()``; for a sparse vector a dict ``{index: weight}``. What
-    replaces a parameter has its span. A statement without parameters is returned as it is.
+    A parameter is a value, never text: ``*`` in a collection name is not a pattern, and a string is not SQL.
 
-    Raises `ChromaSQLPlanningError` for a parameter that is missing, not used or not of the kind that
-    its place takes.
+    Parameters
+    ----------
+    statement
+        What `chromasql.parse` returned.
+    params
+        A mapping for ``:name`` and ``$name``, a sequence for ``?`` and ``$1``. Values are strings, finite numbers,
+        booleans and None, numpy's scalars too. A list or a dense vector is any sequence of them, or an array with
+        ``tolist()``; a sparse vector is a dict ``{index: weight}``.
+
+    Returns
+    -------
+    The statement with values that have the spans of the parameters they replace; without parameters, the same object.
+
+    Raises
+    ------
+    ChromaSQLPlanningError
+        If a value is missing (code ``missing-parameter``), is not used (``unexpected-parameter``) or does not fit its
+        place (``parameter-type``), or if ``params`` is of the wrong kind (``parameter-style``).
+
     """
     parameters: list[ast.Parameter] = []
     above: set[int] = set()
     _find_parameters(statement, parameters, above)
-    given = _given(statement, parameters, params)
-    if not parameters:
-        return statement
-    return _Binder(statement.source_text, given, above).rebuilt(statement)
+    with errors_located_in(statement.source_text):
+        given = _given(parameters, params)
+        return _Binder(given, above).rebuilt(statement) if parameters else statement
 
 
 def share_parameters(statements: Sequence[ast.Statement], params: Parameters | None) -> list[Parameters | None]:
     """
-    Return the parameters of each statement of a script: of named ones, those that it names.
+    Return the parameters of each statement of a script: those that it names.
 
-    Raises `ChromaSQLPlanningError` for one that no statement names, and for positional ones where there are several
-    statements.
+    A script of one statement takes positional parameters too. Raises `ChromaSQLPlanningError` for a parameter that no
+    statement names (code ``unexpected-parameter``), and for positional ones (``parameter-style``).
     """
     if len(statements) == 1 or not params:
         return [params] * len(statements)
     if not isinstance(params, Mapping):
-        raise ChromaSQLPlanningError("the parameters of a script are named: write :name and give a mapping")
-    named = [
-        {node.key for node in distinct_nodes(statement) if isinstance(node, ast.Parameter)} for statement in statements
-    ]
+        raise ChromaSQLPlanningError(
+            "the parameters of a script are named: write :name and pass a mapping", code="parameter-style"
+        )
+    named = [_keys_in(statement) for statement in statements]
     used = set().union(*named)
     unused = next((key for key in params if key not in used), None)
     if unused is not None:
         raise ChromaSQLPlanningError(
-            f"no statement of the script uses the parameter {unused!r}{near_names(unused, map(str, used))}"
+            f"no statement of the script uses the parameter {unused!r}{near_names(str(unused), map(str, used))}",
+            code="unexpected-parameter",
         )
     return [{key: value for key, value in params.items() if key in keys} for keys in named]
+
+
+def _keys_in(statement: ast.Statement) -> set[str | int]:
+    parameters: list[ast.Parameter] = []
+    _find_parameters(statement, parameters, set())
+    return {parameter.key for parameter in parameters}
 
 
 def _find_parameters(node: ast.Node, found: list[ast.Parameter], above: set[int]) -> None:
@@ -103,11 +99,8 @@ def _find_parameters(node: ast.Node, found: list[ast.Parameter], above: set[int]
         above.add(id(node))
 
 
-def _given(
-    statement: ast.Statement, parameters: Sequence[ast.Parameter], params: Parameters | None
-) -> Mapping[Any, Any]:
-    """Return the caller's values by key, having checked that they are those the statement asks for."""
-    source = statement.source_text
+def _given(parameters: Sequence[ast.Parameter], params: Parameters | None) -> Mapping[Any, Any]:
+    """Return the caller's values by key, having checked that they are exactly those that the statement uses."""
     if params is None:
         given: Mapping[Any, Any] = {}
     elif isinstance(params, Mapping):
@@ -118,50 +111,55 @@ def _given(
         raise ChromaSQLPlanningError(
             "params is a mapping for :name, or a list or tuple for ? and $1, "
             f"not {'a single ' if isinstance(params, str) else ''}{type(params).__name__}",
-            source=source,
+            code="parameter-style",
         )
-    _check_style(parameters, params, source)
+    _check_style(parameters, params)
     for parameter in parameters:
         if parameter.key not in given:
             raise ChromaSQLPlanningError(
                 f"no value for the parameter {parameter}{_names_of(given, parameter.key)}",
-                source=source,
+                code="missing-parameter",
                 span=parameter.span,
             )
-    asked = {parameter.key for parameter in parameters}
-    for key in given:
-        if key not in asked:
-            shown = f"${key}" if isinstance(key, int) else repr(key)
-            used = near_names(str(key), map(str, asked)) or (
-                f"; it has {', '.join(dict.fromkeys(map(str, parameters)))}" if asked else "; it has none"
-            )
-            raise ChromaSQLPlanningError(
-                f"the statement does not use the parameter {shown} that is given{used}", source=source
-            )
+    _check_used(given, parameters)
     return given
 
 
-def _check_style(parameters: Sequence[ast.Parameter], params: Parameters | None, source: str | None) -> None:
+def _check_style(parameters: Sequence[ast.Parameter], params: Parameters | None) -> None:
     named = [parameter for parameter in parameters if isinstance(parameter.key, str)]
-    placed = [parameter for parameter in parameters if isinstance(parameter.key, int)]
-    if named and placed:
+    positional = [parameter for parameter in parameters if isinstance(parameter.key, int)]
+    if named and positional:
         raise ChromaSQLPlanningError(
-            f"named and positional parameters in one statement: {named[0]} and {placed[0]}; use one kind",
-            source=source,
-            span=placed[0].span,
+            f"named and positional parameters in one statement: {named[0]} and {positional[0]}; use one kind",
+            code="parameter-style",
+            span=positional[0].span,
         )
-    if placed and isinstance(params, Mapping):
+    if positional and isinstance(params, Mapping):
         raise ChromaSQLPlanningError(
             "the statement has positional parameters, so params is a list or tuple: [first value, ..]",
-            source=source,
-            span=placed[0].span,
+            code="parameter-style",
+            span=positional[0].span,
         )
     if named and params and not isinstance(params, Mapping):
         raise ChromaSQLPlanningError(
             f"the statement has named parameters, so params is a mapping: {{{named[0].key!r}: value, ..}}",
-            source=source,
+            code="parameter-style",
             span=named[0].span,
         )
+
+
+def _check_used(given: Mapping[Any, Any], parameters: Sequence[ast.Parameter]) -> None:
+    used = {parameter.key for parameter in parameters}
+    unused = next((key for key in given if key not in used), None)
+    if unused is None:
+        return
+    shown = f"${unused}" if isinstance(unused, int) else repr(unused)
+    hint = near_names(str(unused), map(str, used)) or (
+        f"; it has {', '.join(dict.fromkeys(map(str, parameters)))}" if used else "; it has none"
+    )
+    raise ChromaSQLPlanningError(
+        f"the statement does not use the parameter {shown} that is given{hint}", code="unexpected-parameter"
+    )
 
 
 def _names_of(given: Mapping[Any, Any], missing: str | int) -> str:
@@ -173,54 +171,27 @@ def _names_of(given: Mapping[Any, Any], missing: str | int) -> str:
     return near_names(missing, names) or f"; given: {', '.join(sorted(names))}"
 
 
-# What the parser asks of a value in the text is asked here of a parameter; all the rest is the planner's.
-_SLOTS: dict[tuple[type[ast.Node], str], Slot] = {
-    (ast.Argument, "value"): ARGUMENT,
-    (ast.Bm25, "limit"): POSITIVE,
-    (ast.Bm25, "query"): TEXT,
-    (ast.EmbeddingText, "model"): TEXT,
-    (ast.EmbeddingText, "text"): TEXT,
-    (ast.EmbeddingVector, "values"): VECTOR,
-    (ast.InPredicate, "values"): LIST,
-    (ast.Keep, "count"): WHOLE,
-    (ast.Knn, "key"): TEXT,
-    (ast.Knn, "limit"): POSITIVE,
-    (ast.LikePredicate, "pattern"): TEXT,
-    (ast.Number, "value"): NUMBER,
-    (ast.Query, "limit"): WHOLE,
-    (ast.Query, "offset"): WHOLE,
-    (ast.Query, "score_threshold"): NUMBER,
-    (ast.Query, "topk"): WHOLE,
-    (ast.RegexPredicate, "pattern"): TEXT,
-    (ast.Rrf, "weights"): NUMBERS,
-    (ast.ShowCollections, "like"): TEXT,
-    (ast.ShowCollections, "limit"): WHOLE,
-    (ast.ShowCollections, "offset"): WHOLE,
-    (ast.SparseVector, "items"): NUMBER,
-}
-
-
 class _Binder:
     """
     Rebuilds a tree with values where it has parameters.
 
-    ``above`` holds the ids of the nodes that have one below them; no other is looked into.
+    ``above`` holds the ids of the nodes with a parameter below them; no other node is visited.
     """
 
-    def __init__(self, source: str | None, given: Mapping[Any, Any], above: AbstractSet[int]) -> None:
-        self._source = source
+    def __init__(self, given: Mapping[Any, Any], above: AbstractSet[int]) -> None:
         self._given = given
         self._above = above
 
     def rebuilt(self, node: AnyNode) -> AnyNode:
+        quantified = isinstance(node, ast.ContainsPredicate) and node.quantifier is not None
         changes: dict[str, Any] = {}
-        for each in dataclasses.fields(node):
-            old = getattr(node, each.name)
+        for field in dataclasses.fields(node):
+            old = getattr(node, field.name)
             if not isinstance(old, ast.Node | tuple):
                 continue
-            new = self._filled(old, self._slot(node, each.name))
+            new = self._filled(old, slot_of(type(node), field.name, quantified=quantified))
             if new is not old:
-                changes[each.name] = new
+                changes[field.name] = new
         return dataclasses.replace(node, **changes) if changes else node
 
     def _filled(self, value: Any, slot: Slot) -> Any:
@@ -233,7 +204,7 @@ class _Binder:
             case ast.Array():
                 return dataclasses.replace(value, items=self._filled(value.items, slot.items or VALUE))
             case ast.Source(name=ast.Parameter() as parameter):
-                name = self._value(parameter, NAME).value
+                name = self._value(parameter, COLLECTION_NAME).value
                 return dataclasses.replace(value, name=name, quoted=True)
             case ast.Knn(query=ast.Parameter() as parameter):
                 return self.rebuilt(dataclasses.replace(value, query=self._query(parameter)))
@@ -245,33 +216,25 @@ class _Binder:
             case _:
                 return value
 
-    def _slot(self, node: ast.Node, name: str) -> Slot:
-        if isinstance(node, ast.ContainsPredicate):
-            return VALUE if node.quantifier is None else LIST
-        return _SLOTS.get((type(node), name), VALUE)
-
     def _query(self, parameter: ast.Parameter) -> ast.Embedding:
-        value = self._value(parameter, QUERY)
+        value = self._value(parameter, KNN_QUERY)
         if isinstance(value, ast.Literal):
             return ast.EmbeddingText(value, span=parameter.span)
         return ast.EmbeddingVector(value, span=parameter.span)
 
     def _value(self, parameter: ast.Parameter, slot: Slot) -> Any:
-        """Return the caller's value as a Literal, an Array or a SparseVector."""
+        """Return the caller's value as a Literal, an Array, a DenseVector or a SparseVector."""
         value = self._given[parameter.key]
         span = parameter.span
         try:
             if isinstance(value, Mapping):
                 return as_sparse_vector(value, slot, span)
             values = as_list(value)
-            if values is not None:
-                return (
-                    as_vector(values, slot, span)
-                    if slot.items is NUMBER and slot.sparse
-                    else as_array(values, slot, span)
-                )
-            return ast.Literal(coerce(value, slot), span=span)
+            if values is None:
+                return ast.Literal(coerce(value, slot), span=span)
+            dense = slot.items is NUMBER and slot.sparse
+            return as_vector(values, slot, span) if dense else as_array(values, slot, span)
         except MismatchError as mismatch:
             raise ChromaSQLPlanningError(
-                f"{parameter} takes {slot.what}{mismatch}", source=self._source, span=span
+                f"{parameter} takes {slot.what}{mismatch}", code="parameter-type", span=span
             ) from None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from chromasql.ast.values import Array, Node, Operand, Parameter, Value
 
 __all__ = [
     "BetweenPredicate",
+    "BooleanOperator",
     "BooleanPredicate",
+    "ComparisonOperator",
     "ComparisonPredicate",
     "ContainsPredicate",
     "InPredicate",
@@ -18,18 +20,26 @@ __all__ = [
     "LikePredicate",
     "NotPredicate",
     "Predicate",
+    "Quantifier",
     "RegexPredicate",
 ]
 
-# Predicates
+ComparisonOperator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
+"""The text also has == for = and <> for !=."""
+
+
+BooleanOperator: TypeAlias = Literal["AND", "OR"]
+
+
+Quantifier: TypeAlias = Literal["ANY", "ALL"]
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPredicate(Node):
-    """``operand operator value``; the operator is one of = != < <= > >=."""
+    """``operand operator value``, such as ``year >= 2020``."""
 
     operand: Operand
-    operator: str
+    operator: ComparisonOperator
     value: Value
 
 
@@ -90,12 +100,12 @@ class RegexPredicate(Node):
 
 @dataclass(frozen=True, slots=True)
 class ContainsPredicate(Node):
-    """``operand [NOT] CONTAINS value``, or ``CONTAINS ANY | ALL (..)`` where a quantifier is given."""
+    """``operand [NOT] CONTAINS value``; with a quantifier ``CONTAINS ANY | ALL (..)``, where the value is a list."""
 
     operand: Operand
     value: Value | Array
     negated: bool = False
-    quantifier: str | None = None
+    quantifier: Quantifier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +117,9 @@ class NotPredicate(Node):
 
 @dataclass(frozen=True, slots=True)
 class BooleanPredicate(Node):
-    """Two or more predicates joined by one operator, AND or OR."""
+    """Two or more predicates joined by one operator."""
 
-    operator: str
+    operator: BooleanOperator
     predicates: tuple[Predicate, ...]
 
 

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from chromasql.ast.values import Array, Embedding, Field, Node, Parameter, Value
 
-__all__ = ["Binary", "Bm25", "Call", "Knn", "Number", "RankExpr", "Rrf", "Unary"]
+__all__ = [
+    "ArithmeticOperator",
+    "Binary",
+    "Bm25",
+    "Call",
+    "Knn",
+    "Number",
+    "RankExpr",
+    "RankFunction",
+    "Rrf",
+    "Sign",
+    "Unary",
+]
 
-# Rank expressions
+Sign: TypeAlias = Literal["+", "-"]
+
+
+ArithmeticOperator: TypeAlias = Literal["+", "-", "*", "/"]
+
+
+RankFunction: TypeAlias = Literal["ABS", "COALESCE", "EXP", "LOG", "MAX", "MIN"]
+"""The text also has LN for LOG, LEAST for MIN and GREATEST for MAX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +40,11 @@ class Number(Node):
 
 @dataclass(frozen=True, slots=True)
 class Knn(Node):
-    """``KNN(query, key =, limit =, default =, return_rank =)``: the nearest neighbours of one query."""
+    """
+    ``KNN(query, key =, limit =, default =, return_rank =)``: the nearest neighbours of one query.
+
+    The fields are the names of the arguments, in the order in which they are printed.
+    """
 
     query: Embedding | Parameter
     key: Field | Value | None = None
@@ -32,7 +55,7 @@ class Knn(Node):
 
 @dataclass(frozen=True, slots=True)
 class Bm25(Node):
-    """``BM25('words', limit =, default =, return_rank =, k1 =, b =)``: keyword ranking of documents."""
+    """``BM25('words', limit =, default =, return_rank =, k1 =, b =)``; the fields are its arguments."""
 
     query: Value
     limit: Value | None = None
@@ -44,7 +67,7 @@ class Bm25(Node):
 
 @dataclass(frozen=True, slots=True)
 class Rrf(Node):
-    """``RRF(rank, .., k =, weights =, normalize =, default =, require_all =)``: reciprocal rank fusion."""
+    """``RRF(rank, .., k =, weights =, normalize =, default =, require_all =)``; the fields are its arguments."""
 
     ranks: tuple[RankExpr, ...]
     k: Value | None = None
@@ -56,26 +79,26 @@ class Rrf(Node):
 
 @dataclass(frozen=True, slots=True)
 class Unary(Node):
-    """A sign before a rank expression, + or -."""
+    """A sign before a rank expression."""
 
-    operator: str
+    operator: Sign
     operand: RankExpr
 
 
 @dataclass(frozen=True, slots=True)
 class Binary(Node):
-    """``left operator right`` with one of + - * /."""
+    """``left operator right``."""
 
-    operator: str
+    operator: ArithmeticOperator
     left: RankExpr
     right: RankExpr
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Node):
-    """A function of rank expressions: ABS EXP LOG MIN MAX COALESCE (LN, LEAST and GREATEST become these)."""
+    """A function of rank expressions."""
 
-    function: str
+    function: RankFunction
     arguments: tuple[RankExpr, ...]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from chromasql.ast.predicates import Predicate
 from chromasql.ast.ranks import RankExpr
@@ -12,8 +12,11 @@ from chromasql.ast.values import Array, Embedding, EmbeddingBatch, Field, Node, 
 __all__ = [
     "Argument",
     "Describe",
+    "Direction",
+    "ExplainMode",
     "GroupBy",
     "Keep",
+    "NullsPosition",
     "OrderItem",
     "Projection",
     "ProjectionItem",
@@ -29,7 +32,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Source(Node):
-    """A collection, a pattern of collections (``logs-*``) or a parameter that names one."""
+    """A collection, a pattern of collections (``logs-*``), or a parameter for the name of one."""
 
     name: str | Parameter
     alias: str | None = None
@@ -60,13 +63,13 @@ class ProjectionItem(Node):
 
     @property
     def name(self) -> str:
-        """What the result column is called."""
+        """The name of the result column."""
         return self.operand.name if self.alias is None else self.alias
 
 
 @dataclass(frozen=True, slots=True)
 class Projection(Node):
-    """What SELECT asks for."""
+    """The columns of the result, in order."""
 
     items: tuple[Star | ProjectionItem, ...]
     distinct: bool = False
@@ -80,18 +83,27 @@ class Projection(Node):
 # Clauses and statements
 
 
+Direction: TypeAlias = Literal["ASC", "DESC"]
+
+
+NullsPosition: TypeAlias = Literal["FIRST", "LAST"]
+
+
+ExplainMode: TypeAlias = Literal["PLAN", "ANALYZE"]
+
+
 @dataclass(frozen=True, slots=True)
 class OrderItem(Node):
-    """One key of an order; nulls is FIRST, LAST or None for the default of the direction."""
+    """One key of an order; with ``nulls`` None the direction decides where NULL goes."""
 
     operand: Operand
-    direction: str = "ASC"
-    nulls: str | None = None
+    direction: Direction = "ASC"
+    nulls: NullsPosition | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Keep(Node):
-    """``KEEP n [BY ..]``: of each group the first n."""
+    """``KEEP n [BY ..]``: the first n records of each group."""
 
     count: Value
     order_by: tuple[OrderItem, ...] = ()
@@ -107,7 +119,7 @@ class GroupBy(Node):
 
 @dataclass(frozen=True, slots=True)
 class Argument(Node):
-    """``name = value`` in RERANK BY and in WITH; names are lower case. A bare word is a string literal."""
+    """``name = value`` in RERANK BY and in WITH; the name is in lower case, and a bare word is a string."""
 
     name: str
     value: Value | Array | SparseVector | Field
@@ -142,12 +154,12 @@ class Query(Node):
     offset: Value | None = None
     score_threshold: Value | None = None
     options: tuple[Argument, ...] = ()
-    explain: str | None = None
+    explain: ExplainMode | None = None
     source_text: str | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     @property
     def collection(self) -> str | None:
-        """The name after FROM where it is a single one written out; otherwise None."""
+        """The collection after FROM if there is a single one and it is not a parameter; otherwise None."""
         name = self.sources[0].name
         return name if len(self.sources) == 1 and isinstance(name, str) else None
 

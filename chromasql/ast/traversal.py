@@ -9,19 +9,19 @@ from typing import Any, TypeVar
 
 from chromasql.ast.values import Node
 
-__all__ = ["children", "transform", "walk"]
+__all__ = ["AnyNode", "children", "content_names", "transform", "walk"]
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 
 
-def _contents(node: Node) -> tuple[str, ...]:
-    """Name the fields that may hold nodes; where a node stands in the text is none of its contents."""
-    return _contents_of(type(node))  # type: ignore[arg-type]  # mypy takes the nodes' hash for that of their class
+def content_names(kind: type[Node]) -> tuple[str, ...]:
+    """Return the names of the fields of a class of nodes, without those that say where it is in the text."""
+    return _content_names(kind)  # type: ignore[arg-type]  # mypy takes the nodes' hash for that of their class
 
 
 @cache
-def _contents_of(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(each.name for each in dataclasses.fields(kind) if each.name not in ("span", "source_text"))
+def _content_names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind) if field.name not in ("span", "source_text"))
 
 
 def _nodes_in(items: tuple[Any, ...]) -> Iterator[Node]:
@@ -33,8 +33,8 @@ def _nodes_in(items: tuple[Any, ...]) -> Iterator[Node]:
 
 
 def children(node: Node) -> Iterator[Node]:
-    """Yield the nodes right below this one, in the order of its fields."""
-    for name in _contents(node):
+    """Yield the nodes directly below this one, in the order of its fields."""
+    for name in _content_names(type(node)):  # type: ignore[arg-type]
         value = getattr(node, name)
         if isinstance(value, Node):
             yield value
@@ -46,16 +46,16 @@ def walk(node: Node) -> Iterator[Node]:
     """Yield the node and all nodes below it, parents first, in the order of the text's clauses."""
     pending = [node]
     while pending:
-        here = pending.pop()
-        yield here
-        pending.extend(reversed(list(children(here))))
+        current = pending.pop()
+        yield current
+        pending.extend(reversed(list(children(current))))
 
 
 def transform(node: AnyNode, change: Callable[[Node], Node]) -> AnyNode:
     """
     Return the tree with ``change`` applied to every node below the given one, children first.
 
-    Nodes are shared where nothing changes; the tree given is left as it is.
+    The tree itself is left as it is, and what does not change is shared with it.
     """
 
     def rebuilt(value: Any) -> Any:
@@ -67,7 +67,7 @@ def transform(node: AnyNode, change: Callable[[Node], Node]) -> AnyNode:
         return value
 
     changes = {}
-    for name in _contents(node):
+    for name in _content_names(type(node)):  # type: ignore[arg-type]
         old = getattr(node, name)
         new = rebuilt(old)
         if new is not old:

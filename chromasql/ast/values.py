@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from chromasql._source import NO_SPAN, Span
+from chromasql.ast.scalars import Scalar
 
 __all__ = [
+    "AGGREGATES",
     "SYSTEM_COLUMNS",
     "Aggregate",
+    "AggregateFunction",
     "Array",
+    "DenseVector",
     "Embedding",
     "EmbeddingBatch",
     "EmbeddingText",
@@ -20,17 +25,18 @@ __all__ = [
     "Node",
     "Operand",
     "Parameter",
-    "Scalar",
     "SparseVector",
     "Value",
-    "Vector",
 ]
-
-Scalar: TypeAlias = str | int | float | bool | None
-
 
 SYSTEM_COLUMNS = ("id", "document", "embedding", "metadata", "distance", "score", "uri", "_collection")
 """Names that mean a part of the record rather than a metadata key."""
+
+
+AggregateFunction: TypeAlias = typing.Literal["AVG", "COUNT", "MAX", "MIN", "SUM"]
+
+
+AGGREGATES: tuple[AggregateFunction, ...] = typing.get_args(AggregateFunction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Literal(Node):
 
 @dataclass(frozen=True, slots=True)
 class Parameter(Node):
-    """A value given by the caller: a name for ``:name``, ``$name``, a position from 1 for ``?``, ``$1``."""
+    """A place for a value of the caller: a name for ``:name`` and ``$name``, a position from 1 for ``?`` and ``$1``."""
 
     key: str | int
 
@@ -78,8 +84,8 @@ class SparseVector(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Vector(Node):
-    """A dense vector that a parameter gave; in the text it is an `Array`."""
+class DenseVector(Node):
+    """A dense vector that came as a parameter; one that is written out is an `Array`."""
 
     values: tuple[float, ...]
 
@@ -93,8 +99,8 @@ class Field(Node):
     A column of a record.
 
     ``root`` is a system column; where it is ``metadata`` and ``path`` is not empty, the field is the metadata
-    key whose name is the parts of the path joined by dots. ``bare`` tells ``year`` from ``metadata.year``,
-    and ``qualifier`` holds the alias in ``d.year``: both only name the result column.
+    key whose name is the parts of the path joined by dots. ``bare`` distinguishes ``year`` from
+    ``metadata.year``, and ``qualifier`` holds the alias in ``d.year``: both only name the result column.
     """
 
     root: str
@@ -123,7 +129,7 @@ class Field(Node):
 class Aggregate(Node):
     """``COUNT(*)``, ``SUM(price)`` and their like; the argument is None for ``*``."""
 
-    function: str
+    function: AggregateFunction
     argument: Field | None
     distinct: bool = False
 
@@ -142,7 +148,7 @@ Operand: TypeAlias = Field | Aggregate
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingText(Node):
-    """A text to be embedded, by the named model where one is given."""
+    """A text to embed; ``model`` names the embedder, and None is the default one."""
 
     text: Value
     model: Value | None = None
@@ -150,9 +156,9 @@ class EmbeddingText(Node):
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingVector(Node):
-    """A vector given as it is, or by a parameter."""
+    """A query vector, written out or as a parameter."""
 
-    values: Array | SparseVector | Vector | Parameter
+    values: Array | SparseVector | DenseVector | Parameter
 
 
 Embedding: TypeAlias = EmbeddingText | EmbeddingVector
@@ -160,6 +166,6 @@ Embedding: TypeAlias = EmbeddingText | EmbeddingVector
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingBatch(Node):
-    """Several queries in one statement; each gives a result list of its own."""
+    """Several queries in one statement; each has a list of results of its own."""
 
     items: tuple[Embedding, ...]

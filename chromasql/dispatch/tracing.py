@@ -51,7 +51,7 @@ def statement_without_values(statement: ast.Statement) -> str:
 
     def blank(node: ast.Node) -> ast.Node:
         match node:
-            case ast.Literal() | ast.Parameter() | ast.Vector() | ast.SparseVector():
+            case ast.Literal() | ast.Parameter() | ast.DenseVector() | ast.SparseVector():
                 return _VALUE
             case ast.Array():
                 return ast.Array((_VALUE,))

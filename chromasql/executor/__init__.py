@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from chromasql import _publish
 from chromasql.dispatch.dispatcher import Dispatcher
 from chromasql.dispatch.options import CollectionSource, DispatchOptions
 from chromasql.executor.state import DEFAULT_OPTIONS, RunOptions, StatementContext
@@ -140,3 +141,6 @@ async def stream_plan(
         return
     async for rows in stream_rows(context):
         yield rows
+
+
+_publish(__name__)

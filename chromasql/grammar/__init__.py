@@ -1,4 +1,4 @@
-"""The language: ``grammar.lark``, its tables made beforehand, and the spoken names of its terminals."""
+"""The language: ``grammar.lark``, the parser tables that are generated from it, and the names of its terminals."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from chromasql import _publish
 from chromasql.grammar.post_lexer import MAX_BRACKETS, MAX_PARAMETERS, PostLexer
 from chromasql.grammar.terminal_names import describe_terminals
-from chromasql.grammar.words import CLAUSE_KEYWORDS, RESERVED, grammar_text, keywords, read_file
+from chromasql.grammar.words import CLAUSE_KEYWORDS, RESERVED, grammar_text, keywords, read_file, terminal_pattern
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -25,11 +26,12 @@ __all__ = [
     "grammar_text",
     "keywords",
     "load_grammar",
+    "terminal_pattern",
 ]
 
 
 def fingerprint() -> dict[str, str]:
-    """Say what tables depend on: the grammar, and the version of Lark without its patch level."""
+    """Return what the tables depend on: a hash of the grammar, and the version of Lark without its patch level."""
     import lark
 
     return {
@@ -40,10 +42,10 @@ def fingerprint() -> dict[str, str]:
 
 def load_grammar(transformer: Any = None) -> Lark:
     """
-    Return the LALR(1) parser from the tables in ``tables.json``, much sooner than by compiling.
+    Return the LALR(1) parser from ``tables.json``, which is much faster than compiling the grammar.
 
-    ``transformer`` builds the nodes while the text is read. Tables of another grammar or another version
-    of Lark are left alone: then the grammar is compiled.
+    ``transformer`` builds the nodes while the text is read. If the tables are of another grammar or another version
+    of Lark, the grammar is compiled.
     """
     from lark import Lark
 
@@ -61,7 +63,7 @@ def load_grammar(transformer: Any = None) -> Lark:
 
 
 def _numbered(table: dict[str, Any]) -> dict[int, Any]:
-    """Turn the keys into numbers again, which JSON cannot have."""
+    """Return the table with numbers as keys, which JSON does not have."""
     return {int(key): value for key, value in table.items()}
 
 
@@ -69,8 +71,8 @@ def compile_grammar(transformer: Any = None, *, strict: bool = False) -> Lark:
     """
     Compile the grammar to an LALR(1) parser.
 
-    ``transformer`` builds the nodes while the text is read; ``strict`` makes every collision an error
-    (for tests; it needs ``interegular``).
+    ``transformer`` builds the nodes while the text is read. ``strict`` makes every collision of terminals an error; it
+    is for tests and needs the package ``interegular``.
     """
     from lark import Lark
 
@@ -80,9 +82,12 @@ def compile_grammar(transformer: Any = None, *, strict: bool = False) -> Lark:
         start="script",
         keep_all_tokens=True,
         maybe_placeholders=True,
-        # Without ASCII, "ignore case" takes the long s and the Kelvin sign for letters of keywords.
+        # Without ASCII, the long s and the Kelvin sign match letters of keywords when case is ignored.
         g_regex_flags=re.ASCII,
         transformer=transformer,
         postlex=PostLexer(),
         strict=strict,
     )
+
+
+_publish(__name__)

@@ -29,7 +29,7 @@ def make_tables() -> str:
 def renumbered(tables: dict[str, Any]) -> dict[str, Any]:
     """Return tables with symbols numbered by name and states breadth first; Lark's numbers differ from run to run."""
     names, states = tables["tokens"], tables["states"]
-    symbols = {name: at for at, name in enumerate(sorted(names.values()))}
+    symbols = {name: number for number, name in enumerate(sorted(names.values()))}
     actions = {
         state: dict(sorted((symbols[names[token]], action) for token, action in row.items()))
         for state, row in states.items()
@@ -42,7 +42,7 @@ def renumbered(tables: dict[str, Any]) -> dict[str, Any]:
                 found[target] = len(found)
                 order.append(target)
     return tables | {
-        "tokens": {at: name for name, at in symbols.items()},
+        "tokens": {number: name for name, number in symbols.items()},
         "states": {
             found[state]: {
                 symbol: [kind, found[target] if kind == 0 else target]

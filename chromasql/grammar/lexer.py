@@ -1,4 +1,4 @@
-"""Text to tokens: Lark's contextual lexer with a shorter way through the text, which is much of the cost of a parse."""
+"""Text to tokens: Lark's contextual lexer with a faster inner loop, since lexing is much of the cost of a parse."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from lark.lexer import BasicLexer, ContextualLexer, Token
 
+from chromasql.grammar.words import terminal_pattern
+
 if TYPE_CHECKING:
     from lark.common import LexerConf
     from lark.lexer import LexerState
 
 __all__ = ["FastLexer"]
 
-_WORD = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII | re.IGNORECASE)
-
 
 class FastLexer(ContextualLexer):
     """
-    Lark's plug-in for its contextual lexer, which makes the lexer of a state when it is first needed.
+    Lark's plug-in for its contextual lexer, which makes the lexer of a parser state when it is first needed.
 
-    It relies on the grammar: NAME is known in every state; keywords are written in capitals and ignore case, as NAME
-    does. It proves nothing of the grammar either, so it is for tables that were made of one that was proved.
+    It relies on the grammar: NAME is accepted in every state; keywords are written in capitals and ignore case, as NAME
+    does. It skips Lark's checks for collisions, so use it only with tables generated from a grammar that compiles
+    with ``strict=True``.
     """
 
     def __init__(
@@ -36,12 +37,12 @@ class FastLexer(ContextualLexer):
 
     @cached_property
     def root_lexer(self) -> BasicLexer:  # type: ignore[override]
-        """The lexer of all terminals, which tells a token that stands in the wrong place from what is none."""
+        """The lexer of all terminals, which distinguishes a token in the wrong place from text that is not a token."""
         return BasicLexer(self._conf)
 
 
 class _StateLexers(dict[int, Any]):
-    """The lexers of the states of the parser, made as they are asked for."""
+    """The lexers of the parser's states, made on first use."""
 
     def __init__(self, conf: LexerConf, states: Mapping[int, Collection[str]], always: Collection[str]) -> None:
         super().__init__()
@@ -52,7 +53,7 @@ class _StateLexers(dict[int, Any]):
     def __missing__(self, state: int) -> _StateLexer:
         conf = copy.copy(self._conf)
         accepted = {*self._states[state], *self._always}
-        conf.terminals = [each for each in self._conf.terminals if each.name in accepted]
+        conf.terminals = [terminal for terminal in self._conf.terminals if terminal.name in accepted]
         lexer = self[state] = _StateLexer(conf)
         return lexer
 
@@ -61,24 +62,25 @@ class _StateLexer(BasicLexer):
     """
     The lexer of one state.
 
-    Spaces and comments are skipped at once, a keyword is looked up rather than matched, and nobody counts lines: tokens
-    have ``start_pos`` and ``end_pos``. What is no token is left to Lark, which says what is wrong.
+    Spaces and comments are skipped together with the next match, a keyword is looked up rather than matched, and lines
+    are not counted: tokens have ``start_pos`` and ``end_pos``. Text that is not a token is left to Lark.
     """
 
     @cached_property
     def _keywords(self) -> dict[str, str]:
-        return {each.pattern.value: each.name for each in self.terminals if _is_keyword(each)}
+        return {terminal.pattern.value: terminal.name for terminal in self.terminals if _is_keyword(terminal)}
 
     @cached_property
     def _match(self) -> Callable[[str, int], re.Match[str] | None]:
-        patterns = {each.name: each.pattern.to_regexp() for each in self.terminals if not _is_keyword(each)}
+        plain = (terminal for terminal in self.terminals if not _is_keyword(terminal))
+        patterns = {terminal.name: terminal.pattern.to_regexp() for terminal in plain}
         ignored = "|".join(patterns.pop(name) for name in sorted(self.ignore_types))
         wanted = "|".join(f"(?P<{name}>{pattern})" for name, pattern in patterns.items())
-        # What is skipped is not given back: else the first dash of a comment would be a minus.
+        # Atomic group: otherwise the regex could backtrack into a comment and read its first dash as a minus.
         return re.compile(f"(?>(?:{ignored})*)(?:{wanted})", self.g_regex_flags).match
 
     def next_token(self, lex_state: LexerState, parser_state: Any = None) -> Token:
-        """Return the next token; raise what Lark raises where there is none, EOFError at the end."""
+        """Return the next token; raise EOFError at the end of the text, and Lark's error if there is no token."""
         counter = lex_state.line_ctr
         match = self._match(lex_state.text.text, counter.char_pos)
         if match is None:
@@ -94,4 +96,4 @@ class _StateLexer(BasicLexer):
 
 
 def _is_keyword(terminal: Any) -> bool:
-    return terminal.pattern.type == "str" and _WORD.fullmatch(terminal.pattern.value) is not None
+    return terminal.pattern.type == "str" and terminal_pattern("NAME").fullmatch(terminal.pattern.value) is not None

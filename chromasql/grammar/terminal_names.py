@@ -37,7 +37,7 @@ _PHRASES = (
     ({"NAME", "BACKQUOTED", "DOUBLE_QUOTED"}, "a name"),
     ({"NAME", "BACKQUOTED"}, "a name"),
 )
-"""What terminals are together, the longest first: nobody wants to read them one by one."""
+"""Sets of terminals and one phrase for all of them, the largest set first."""
 
 
 _PATH_STEPS = frozenset({"DOT", "LSQB"})
@@ -45,9 +45,9 @@ _PATH_STEPS = frozenset({"DOT", "LSQB"})
 
 def describe_terminals(terminals: Collection[str], patterns: dict[str, str]) -> list[str]:
     """
-    Name terminals in words, those that belong together in one phrase, keywords first, without repeats.
+    Return names of terminals for a message: phrases for sets of them, then keywords, then the rest, without repeats.
 
-    ``patterns`` gives the literal text of the terminals that are no keywords (``"*"`` for STAR).
+    ``patterns`` has the literal text of the terminals that are not keywords (``"*"`` for STAR).
     """
     left = set(terminals)
     if left - _PATH_STEPS:

@@ -1,11 +1,12 @@
-"""The words of the language: its keywords, those that are reserved, and the source that names them."""
+"""The words of the language, read from ``grammar.lark``: its keywords, those that are reserved, and its names."""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
-__all__ = ["CLAUSE_KEYWORDS", "RESERVED", "grammar_text", "keywords", "read_file"]
+__all__ = ["CLAUSE_KEYWORDS", "RESERVED", "grammar_text", "keywords", "read_file", "terminal_pattern"]
 
 CLAUSE_KEYWORDS = (
     "GROUP BY",
@@ -22,7 +23,7 @@ CLAUSE_KEYWORDS = (
     "WHERE_DOCUMENT",
     "WITH",
 )
-"""What may follow FROM and its collections, spelled out."""
+"""The clauses after FROM and its collections."""
 
 
 RESERVED = frozenset(
@@ -49,3 +50,11 @@ def keywords() -> frozenset[str]:
     """Return every keyword of the language, in capitals."""
     lines = (line.partition(":") for line in grammar_text().splitlines())
     return frozenset(name for name, _, rest in lines if rest.strip() == f'"{name}"i')
+
+
+@cache
+def terminal_pattern(name: str) -> re.Pattern[str]:
+    """Return the regular expression of a terminal such as NAME, which must be a single one in the grammar."""
+    found = re.search(rf"^{name}(?:\.\d+)?: /(?P<pattern>.*)/(?P<ignore_case>i?)$", grammar_text(), re.MULTILINE)
+    assert found is not None, name
+    return re.compile(found["pattern"], re.ASCII | (re.IGNORECASE if found["ignore_case"] else re.NOFLAG))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chromasql import ast
+from chromasql import _publish, ast
 from chromasql.multi_collection.engine import Engine, OptionalParameters
 from chromasql.multi_collection.options import EngineOptions
 from chromasql.planner import Settings
@@ -84,3 +84,6 @@ async def execute_multi_collection(
         keep_raw=scope is None,
     )
     return await Engine(collection_provider, options).execute(query_str, params)
+
+
+_publish(__name__)

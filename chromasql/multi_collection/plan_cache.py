@@ -85,7 +85,7 @@ class PlanCache:
 
 def _dense_vector(bound: ast.Statement) -> tuple[float, ...] | None:
     match bound:
-        case ast.Query(embedding=ast.EmbeddingVector(ast.Vector(values))):
+        case ast.Query(embedding=ast.EmbeddingVector(ast.DenseVector(values))):
             return values
         case _:
             return None

@@ -1,18 +1,17 @@
-"""Text to ast: Lark reads by the grammar, the builder makes nodes, and what needs the whole statement comes last."""
+"""Text to tree: Lark reads by the grammar, the builder makes nodes, and what needs the whole statement comes last."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from chromasql import ast
+from chromasql import _publish, ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLParseError
 from chromasql.grammar import load_grammar
 from chromasql.parser.builder import Builder
-from chromasql.parser.syntax_errors import SyntaxErrorExplainer
+from chromasql.parser.syntax_errors import explain_syntax_error
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -20,28 +19,29 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DEPTH", "MAX_LENGTH", "parse", "parse_script"]
 
 MAX_DEPTH = 100
-"""How deep predicates and rank expressions may nest."""
+"""The maximal depth of predicates and rank expressions."""
 
 
 MAX_LENGTH = 1_000_000
-"""How many characters a statement may have; long lists belong in a parameter."""
+"""The maximal number of characters of a statement; long lists belong in a parameter."""
 
 
-_KEPT_LENGTH = 10_000
-"""How long a text may be for its tree to be kept."""
+_MAX_CACHED_LENGTH = 10_000
+"""The maximal number of characters of a text whose tree is kept."""
 
 
 def parse(text: str) -> ast.Statement:
     """
     Parse one statement, with or without a closing semicolon.
 
-    Raises `ChromaSQLParseError`, which draws the line with a caret. The result is frozen; a text
-    parsed before is not parsed again.
+    Raises `ChromaSQLParseError`, whose text shows the line with a caret. The tree is frozen, and a text that was
+    parsed recently is not parsed again.
     """
     statements = parse_script(text)
     if len(statements) > 1:
         raise ChromaSQLParseError(
             "more than one statement; parse_script and execute_many take several",
+            code="multiple-statements",
             source=text,
             span=statements[1].span,
         )
@@ -51,12 +51,13 @@ def parse(text: str) -> ast.Statement:
 def parse_script(text: str) -> ast.Script:
     """Parse one or more statements separated by semicolons; see `parse`."""
     if not isinstance(text, str):
-        raise ChromaSQLParseError(f"a statement is a str, not {type(text).__name__}")
+        raise ChromaSQLParseError(f"a statement is a str, not {type(text).__name__}", code="invalid-argument")
     if len(text) > MAX_LENGTH:
         raise ChromaSQLParseError(
-            f"the statement has {len(text)} characters, more than {MAX_LENGTH}; give long lists as parameters"
+            f"the statement has {len(text)} characters, more than {MAX_LENGTH}; pass long lists as parameters",
+            code="too-long",
         )
-    return _kept(text) if len(text) <= _KEPT_LENGTH else _read(text)
+    return _kept(text) if len(text) <= _MAX_CACHED_LENGTH else _read(text)
 
 
 def _read(text: str) -> ast.Script:
@@ -65,16 +66,18 @@ def _read(text: str) -> ast.Script:
     try:
         text.encode()
         statements: tuple[ast.Statement, ...] = _parser().parse(text)  # type: ignore[assignment]
-        return tuple(_finished(statement, text) for statement in statements)
+        return tuple([_finished(statement, text) for statement in statements])
     except UnicodeEncodeError as error:
         raise ChromaSQLParseError(
-            "half of a surrogate pair is no character", source=text, span=Span(error.start, error.start + 1)
+            "unpaired surrogate: not valid Unicode",
+            code="invalid-literal",
+            source=text,
+            span=Span(error.start, error.start + 1),
         ) from None
     except (UnexpectedCharacters, UnexpectedToken) as error:
-        message, span = SyntaxErrorExplainer(text, error, _parser()).explain()
-        raise ChromaSQLParseError(message, source=text, span=span) from None
+        raise explain_syntax_error(text, error, _parser()) from None
     except ChromaSQLParseError as error:
-        error.source = text
+        error.located_in(text)
         raise
 
 
@@ -83,42 +86,21 @@ _kept = lru_cache(maxsize=512)(_read)
 
 @cache
 def _parser() -> Lark:
-    return load_grammar(_Spanning(Builder()))
-
-
-class _Spanning:
-    """Lets Lark call a builder's methods with the span of the rule, then all that the rule matched."""
-
-    def __init__(self, builder: Builder) -> None:
-        self._builder = builder
-
-    def __getattr__(self, rule: str) -> Callable[[list[Any]], Any]:
-        method = getattr(self._builder, rule)
-
-        def build(children: list[Any]) -> Any:
-            first, last = children[0], children[-1]
-            if first is None or last is None:
-                present = [child for child in children if child is not None]
-                first, last = present[0], present[-1]
-            start = first.start_pos if isinstance(first, str) else first.span[0]  # type: ignore[attr-defined]
-            end = last.end_pos if isinstance(last, str) else last.span[1]  # type: ignore[attr-defined]
-            return method(Span(start, end), *children)
-
-        return build
+    return load_grammar(Builder())
 
 
 # After the parser
 
 
 def _finished(statement: ast.Statement, text: str) -> ast.Statement:
-    """Check the depth, number ``?`` parameters, resolve aliases: what needs the whole statement."""
+    """Check the depth, number the ``?`` parameters and resolve aliases."""
     questions: list[ast.Parameter] = []
     qualified: list[ast.Field] = []
     pending: list[tuple[ast.Node, int]] = [(statement, 0)]
     while pending:
         node, depth = pending.pop()
         if depth > MAX_DEPTH:
-            raise ChromaSQLParseError(f"nested deeper than {MAX_DEPTH} levels", span=node.span)
+            raise ChromaSQLParseError(f"nested deeper than {MAX_DEPTH} levels", code="too-deep", span=node.span)
         for child in ast.children(node):
             if isinstance(child, ast.Parameter):
                 if child.key == 0:
@@ -130,7 +112,7 @@ def _finished(statement: ast.Statement, text: str) -> ast.Statement:
                 pending.append((child, depth + 1))
     questions.sort(key=lambda node: node.span)
     changes: dict[int, ast.Node] = {
-        id(node): dataclasses.replace(node, key=at) for at, node in enumerate(questions, start=1)
+        id(node): dataclasses.replace(node, key=position) for position, node in enumerate(questions, start=1)
     }
     if isinstance(statement, ast.Query):
         names = {source.alias or source.name for source in statement.sources}
@@ -141,12 +123,13 @@ def _finished(statement: ast.Statement, text: str) -> ast.Statement:
 
 
 def _unqualified(field: ast.Field, names: set[str | ast.Parameter]) -> ast.Field:
-    """Read ``d.lang`` as the field ``lang``, where ``d`` is what FROM calls its collection."""
+    """Read ``d.lang`` as the field ``lang``, where ``d`` is the name or the alias of the collection."""
     qualifier, *rest = field.path
     if len(names) > 1:
         raise ChromaSQLParseError(
-            f"a field means the same in all collections, so {qualifier} cannot single one out; "
-            f"write {'.'.join(rest)}, and filter on _collection if one is meant",
+            f"{qualifier}.{'.'.join(rest)} names one of several collections, but a field is read from all of them; "
+            f"write {'.'.join(rest)}, and filter on _collection to restrict it to one",
+            code="invalid-qualifier",
             span=field.span,
         )
     head = rest[0].lower()
@@ -155,3 +138,6 @@ def _unqualified(field: ast.Field, names: set[str | ast.Parameter]) -> ast.Field
     if head in ast.SYSTEM_COLUMNS and len(rest) == 1:
         return dataclasses.replace(field, root=head, path=(), bare=False, qualifier=qualifier)
     return dataclasses.replace(field, path=tuple(rest), qualifier=qualifier)
+
+
+_publish(__name__)

@@ -1,20 +1,20 @@
-"""Tokens to values: what strings, numbers, names and parameters stand for."""
+"""Tokens to values: strings, numbers, names and parameters."""
 
 from __future__ import annotations
 
 import math
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from chromasql import ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLParseError
-from chromasql.parser.syntax_errors import span_of
 
 if TYPE_CHECKING:
     from lark import Token
 
-__all__ = ["read_name", "read_number", "read_parameter", "read_string"]
+__all__ = ["read_name", "read_number", "read_parameter", "read_string", "span_of"]
 
 _ESCAPES = {
     "\n": "",
@@ -34,8 +34,14 @@ _ESCAPES = {
 _ESCAPE = re.compile(r"\\(N\{[^}]*\}|U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{1,3}|[\s\S])|''|\"\"")
 
 
+def span_of(part: Any) -> Span:
+    """Return the span of a token (a str in Lark), a node or a part of a statement."""
+    token: Any = part if isinstance(part, str) else None
+    return part.span if token is None else Span(token.start_pos, token.end_pos)
+
+
 def read_string(token: Token) -> str:
-    """Return what a string token stands for: Python's escapes, a doubled quote, or r'..' as it is."""
+    """Return the text of a string token: with Python's escapes and doubled quotes, or r'..' without escapes."""
     text = str(token)
     if text[0] in "rR":
         return text[2:-1]
@@ -57,10 +63,11 @@ def read_string(token: Token) -> str:
             value = unicodedata.lookup(escape[2:-1]) if escape[0] == "N" else chr(int(escape[1:], 16))
             value.encode()
         except (KeyError, ValueError, OverflowError):
-            at = (token.start_pos or 0) + 1
+            start = (token.start_pos or 0) + 1
             raise ChromaSQLParseError(
-                f"{match[0]} is no character; write \\\\ for a backslash, or r'..' for a raw string",
-                span=Span(at + match.start(), at + match.end()),
+                f"{match[0]} is not a character; write \\\\ for a backslash, or r'..' for a raw string",
+                code="invalid-literal",
+                span=Span(start + match.start(), start + match.end()),
             ) from None
         return value
 
@@ -68,14 +75,14 @@ def read_string(token: Token) -> str:
 
 
 def read_number(token: Token, sign: Token | None = None) -> int | float:
-    """Return what a number token and the sign before it stand for."""
+    """Return the value of a number token with the sign before it."""
     text = str(token)
     try:
         value = int(text) if text.isdigit() else float(text)
     except ValueError:  # Python limits the digits of an int
         value = math.inf
-    if value == math.inf:
-        raise ChromaSQLParseError("the number is too large", span=span_of(token))
+    if value > ast.MAX_NUMBER:
+        raise ChromaSQLParseError("the number is too large", code="invalid-literal", span=span_of(token))
     return -value if sign is not None and sign == "-" else value
 
 
@@ -86,18 +93,18 @@ def read_name(token: Token) -> str:
         return text
     name = text[1:-1].replace(text[0] * 2, text[0])
     if not name:
-        raise ChromaSQLParseError("a quoted name is empty", span=span_of(token))
+        raise ChromaSQLParseError("a quoted name is empty", code="invalid-literal", span=span_of(token))
     return name
 
 
 def read_parameter(token: Token) -> str | int:
-    """Return the name of a parameter or its position, counted from 1; 0 is a position that is left open."""
+    """Return the name of a parameter or its position, counted from 1; 0 stands for ``?``."""
     text = str(token)
     if text == "?":
-        return 0  # numbered once the whole statement is known
+        return 0  # numbered by `parse`, which knows the whole statement
     key = text[1:]
     if not key.isdigit():
         return key
     if int(key) == 0:
-        raise ChromaSQLParseError("positions of parameters count from $1", span=span_of(token))
+        raise ChromaSQLParseError("positions of parameters count from $1", code="invalid-literal", span=span_of(token))
     return int(key)

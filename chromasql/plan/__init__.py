@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chromasql import _publish
 from chromasql.plan.conditions import (
     ALWAYS,
     NEVER,
@@ -70,3 +71,5 @@ __all__ = [
     "plan_to_dict",
     "visible_records_of",
 ]
+
+_publish(__name__)

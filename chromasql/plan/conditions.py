@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
+from chromasql.ast import Scalar
+
 __all__ = [
     "ALWAYS",
     "CHROMA_OPERATORS",
@@ -24,9 +26,6 @@ __all__ = [
     "any_of",
     "columns_of",
 ]
-
-Scalar: TypeAlias = str | int | float | bool | None
-
 
 Operator: TypeAlias = Literal[
     "=",

@@ -1,5 +1,6 @@
 """Ast to plan: all semantic checks, and every decision."""
 
+from chromasql import _publish
 from chromasql.plan.dialect import DISTRIBUTED, LOCAL, Dialect, dialect_named
 from chromasql.planner.placement import bind_collections, with_vector
 from chromasql.planner.planner import build_plan, plan_bound, plan_statement
@@ -22,3 +23,5 @@ __all__ = [
     "plan_statement",
     "with_vector",
 ]
+
+_publish(__name__)

@@ -298,7 +298,7 @@ def _query(item: ast.Embedding) -> TextQuery | VectorQuery | SparseQuery:
             if name is not None and not isinstance(name, str):
                 raise ChromaSQLPlanningError("MODEL takes a string", code="invalid-argument", span=item.span)
             return TextQuery(words, name)
-        case ast.EmbeddingVector(ast.Vector(values)):
+        case ast.EmbeddingVector(ast.DenseVector(values)):
             return VectorQuery(values)
         case ast.EmbeddingVector(ast.Array(items)):
             return VectorQuery(tuple(_component(part) for part in items))

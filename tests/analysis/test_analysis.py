@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import array
-import dataclasses
 import datetime as dt
 import enum
 import math
@@ -18,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromasql import ast
-from chromasql.analysis import bind_parameters, extract_metadata_values, fields_used
+from chromasql.analysis import bind_parameters, extract_metadata_values
 from chromasql.ast import Array, EmbeddingText, EmbeddingVector, Literal, Parameter, SparseVector
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.parser import parse
@@ -131,7 +130,7 @@ def test_every_place_of_a_parameter(text: str, params: Any, written: str) -> Non
     def vectors_as_given(node: ast.Node) -> ast.Node:
         if isinstance(node, EmbeddingVector) and isinstance(node.values, Array):
             numbers = (float(item.value) for item in node.values.items if isinstance(item, Literal))
-            return EmbeddingVector(ast.Vector(tuple(numbers)))
+            return EmbeddingVector(ast.DenseVector(tuple(numbers)))
         return node
 
     filled = ast.transform(bind_parameters(parse(text), params), vectors_as_given)
@@ -154,7 +153,7 @@ def test_a_bound_query_of_knn_is_text_vector_or_sparse_vector() -> None:
 
     assert queries == [
         ast.Knn(EmbeddingText(Literal("words"))),
-        ast.Knn(EmbeddingVector(ast.Vector((1.0,)))),
+        ast.Knn(EmbeddingVector(ast.DenseVector((1.0,)))),
         ast.Knn(EmbeddingVector(SparseVector(((7, Literal(1.0)),)))),
     ]
 
@@ -238,7 +237,7 @@ def test_vectors_of_all_kinds(vector: Any) -> None:
     """A vector may be any sequence of numbers or an array; it is the same vector."""
     rank = bound("SELECT id FROM a RANK BY KNN(:q)", {"q": vector}).rank
 
-    assert rank == ast.Knn(EmbeddingVector(ast.Vector((1.0, 2.0))))
+    assert rank == ast.Knn(EmbeddingVector(ast.DenseVector((1.0, 2.0))))
 
 
 def test_an_empty_list_of_values_may_be_bound() -> None:
@@ -246,6 +245,21 @@ def test_an_empty_list_of_values_may_be_bound() -> None:
     where = bound("SELECT id FROM a WHERE t IN :x", {"x": []}).where
 
     assert where == ast.InPredicate(ast.Field("metadata", ("t",), bare=True), Array(()))
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        (None, "missing-parameter"),
+        ({"x": "a", "y": 1}, "unexpected-parameter"),
+        ({"x": 1}, "parameter-type"),
+        (["a"], "parameter-style"),
+        ("a", "parameter-style"),
+    ],
+)
+def test_codes_of_parameters(params: Any, code: str) -> None:
+    """The code of an error about parameters says what to change in the call."""
+    assert refused("SELECT id FROM docs WHERE a LIKE :x", params).code == code
 
 
 @pytest.mark.parametrize(
@@ -270,15 +284,15 @@ def test_an_empty_list_of_values_may_be_bound() -> None:
         ("SELECT id FROM a WHERE t = :x", {"x": math.nan}, "not nan"),
         ("SELECT id FROM a WHERE t = :x", {"x": np.float32("inf")}, "not inf"),
         ("SELECT id FROM a WHERE t = :x", {"x": 10**400}, "this one is too large"),
-        ("SELECT id FROM a WHERE t = :x", {"x": "\ud800"}, "half of a surrogate pair"),
-        ("SELECT id FROM a WHERE t IN :x", {"x": "abc"}, ":x takes a list of values, not str"),
+        ("SELECT id FROM a WHERE t = :x", {"x": "\ud800"}, "not a string with an unpaired surrogate"),
+        ("SELECT id FROM a WHERE t IN :x", {"x": "abc"}, ":x takes a list of values, not a string"),
         ("SELECT id FROM a WHERE t IN :x", {"x": {"a"}}, ":x takes a list of values, not set"),
         ("SELECT id FROM a WHERE t IN :x", {"x": [1, [2]]}, ":x takes a list of values; item [1] is list"),
         ("SELECT id FROM a WHERE t IN :x", {"x": [math.nan]}, "item [0] is nan"),
         ("SELECT id FROM a WHERE t LIKE :x", {"x": 1}, ":x takes a string, not 1"),
         ("SELECT id FROM a WHERE t REGEX :x", {"x": None}, ":x takes a string, not None"),
-        ("SELECT id FROM :x", {"x": ""}, ":x takes the name of a collection, not str"),
-        ("SELECT id FROM a LIMIT :x", {"x": "5"}, ":x takes a whole number, not str"),
+        ("SELECT id FROM :x", {"x": ""}, ":x takes the name of a collection, not an empty one"),
+        ("SELECT id FROM a LIMIT :x", {"x": "5"}, ":x takes a whole number, not a string"),
         ("SELECT id FROM a LIMIT :x", {"x": 5.0}, ":x takes a whole number, not 5.0"),
         ("SELECT id FROM a LIMIT :x", {"x": True}, ":x takes a whole number, not True"),
         ("SELECT id FROM a RANK BY KNN('q', limit = :x)", {"x": 0}, ":x takes a whole number of at least 1, not 0"),
@@ -287,15 +301,19 @@ def test_an_empty_list_of_values_may_be_bound() -> None:
         ("SELECT id FROM a RANK BY KNN(:x)", {"x": [True]}, "item [0] is True"),
         ("SELECT id FROM a RANK BY KNN(:x)", {"x": [None]}, "item [0] is None"),
         ("SELECT id FROM a RANK BY KNN(:x)", {"x": np.ones((2, 2))}, "item [0] is list"),
-        ("SELECT id FROM a RANK BY KNN(:x)", {"x": {-1: 1}}, "whole numbers from 0 stand for the indices"),
-        ("SELECT id FROM a RANK BY KNN(:x)", {"x": {1: "w"}}, "numbers for the weights, not 1: str"),
-        ("SELECT id FROM a RANK BY KNN(:x)", {"x": {"indices": [1], "values": [2]}}, "not str: list"),
-        ("SELECT id FROM a RANK BY KNN(:x)", {"x": 1}, ":x takes a text, or a vector"),
-        ("SELECT id FROM a RANK BY KNN('q') * :x", {"x": "2"}, ":x takes a number, not str"),
+        (
+            "SELECT id FROM a RANK BY KNN(:x)",
+            {"x": {-1: 1}},
+            "the keys of a dict are whole numbers from 0 and its values are numbers, not -1: 1",
+        ),
+        ("SELECT id FROM a RANK BY KNN(:x)", {"x": {1: "w"}}, "not 1: a string"),
+        ("SELECT id FROM a RANK BY KNN(:x)", {"x": {"indices": [1], "values": [2]}}, "not a string: list"),
+        ("SELECT id FROM a RANK BY KNN(:x)", {"x": 1}, ":x takes a text or a vector"),
+        ("SELECT id FROM a RANK BY KNN('q') * :x", {"x": "2"}, ":x takes a number, not a string"),
         (
             "SELECT id FROM a RANK BY RRF(KNN('q'), KNN('r'), weights = :x)",
             {"x": 1},
-            ":x takes a list of numbers, not 1",
+            ":x takes a list of numbers of at least 0, not 1",
         ),
     ],
 )
@@ -467,35 +485,3 @@ def test_the_values_are_sound(condition: Condition, records: list[Metadata]) -> 
     kept = [record for record in records if condition.truth(record) is True]
 
     assert values is None or all(any(same(record.get("k"), value) for value in values) for record in kept)
-
-
-# fields_used
-
-
-def test_the_fields_of_all_clauses() -> None:
-    """Each field that a clause reads is there once, under its first spelling, in the order of the clauses."""
-    statement = query(
-        "SELECT *, title AS t, metadata.year, COUNT(pages) FROM docs"
-        " RANK BY KNN('q', key = sparse) + metadata.boost WHERE year > 2020 AND id != 'x'"
-        " WHERE_DOCUMENT CONTAINS 'w' GROUP BY lang KEEP 2 BY stars HAVING MAX(size) > 1 ORDER BY title, _collection"
-    )
-
-    names = [field.name for field in fields_used(statement)]
-
-    assert names == [
-        *("title", "metadata.year", "pages", "sparse", "metadata.boost", "id", "document"),
-        *("lang", "stars", "size", "_collection"),
-    ]
-
-
-def test_excepted_fields_are_not_read() -> None:
-    """What EXCEPT takes away from the star is not needed."""
-    assert fields_used(query("SELECT * EXCEPT (uri, secret) FROM docs")) == ()
-
-
-def test_fields_are_frozen() -> None:
-    """The fields are those of the tree, which nobody can change."""
-    field = fields_used(query("SELECT id FROM docs"))[0]
-
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        field.root = "uri"  # type: ignore[misc]

@@ -34,7 +34,9 @@ from chromasql import errors, protocols
 from chromasql.cli.app import app
 from chromasql.explain import OPERATOR_NAMES
 from chromasql.grammar import keywords
+from chromasql.parser.syntax_errors import NAMED_ARGUMENTS
 from chromasql.plan.statements import CandidateSearch
+from tests.support.ebnf import make_ebnf, pattern_terminals
 from tests.support.warm_python import WarmPython, running
 
 ROOT = Path(__file__).parents[2]
@@ -247,12 +249,32 @@ def test_every_keyword_is_described():
     assert set() == keywords() - words
 
 
-def test_the_grammar_of_the_docs_knows_every_keyword_and_no_other():
-    """The grammar printed in the language page has the keywords of the parser."""
-    (grammar,) = (block.text for block in BLOCKS if block.language == "ebnf")
-    printed = set(re.findall(r'"([A-Z][A-Z_0-9]+)"', re.sub(r"\(\*.*?\*\)", "", grammar, flags=re.DOTALL)))
+def test_the_grammar_of_the_docs_is_that_of_the_parser(request: pytest.FixtureRequest):
+    """The grammar printed in the language page is grammar.lark, rule by rule, at the end of the page."""
+    (block,) = (block for block in BLOCKS if block.language == "ebnf")
+    if request.config.getoption("--update-golden", default=False):
+        page = block.page.read_text("utf-8")
+        block.page.write_text(page.replace(f"```ebnf\n{block.text}```", f"```ebnf\n{make_ebnf()}```"), "utf-8")
+        return
 
-    assert keywords() == printed
+    assert block.text == make_ebnf()
+    assert block.section == "Grammar"
+    assert [found.section for found in read_blocks(block.page)][-1] == "Grammar"
+
+
+def test_the_docs_explain_each_token_of_the_grammar():
+    """Below the grammar of the language page stands a row for each token that is a pattern, and for no other."""
+    page = (DOCS / "language.md").read_text("utf-8").partition("\n## Grammar\n")[2]
+
+    assert re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE) == pattern_terminals()
+
+
+def test_every_named_argument_of_a_rank_function_is_described():
+    """The language page writes each named argument of KNN, BM25 and RRF as ``name =`` or in backticks."""
+    page = (DOCS / "language.md").read_text("utf-8")
+    names = {name for names in NAMED_ARGUMENTS.values() for name in names}
+
+    assert set() == {name for name in names if not re.search(rf"\b{name} =|`{name}\b", page)}
 
 
 def test_every_error_class_is_in_the_catalogue():
@@ -313,6 +335,22 @@ def test_every_code_of_an_error_is_documented():
     rows = re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)
 
     assert rows == sorted(codes_of_errors())
+
+
+def test_every_error_has_a_code_of_its_own():
+    """Each place that makes an error of chromasql.errors names its code: none has only the default of its class."""
+    kinds = {name for name in errors.__all__ if inspect.isclass(getattr(errors, name)) and name.startswith("ChromaSQL")}
+    without = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / "chromasql").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", getattr(node.func, "attr", None)) in kinds
+        and not any(keyword.arg == "code" for keyword in node.keywords)
+    ]
+
+    assert kinds
+    assert without == []
 
 
 def test_every_warning_of_the_catalogue_is_shown_at_work():

@@ -103,12 +103,13 @@ def test_shared_parameters(memory):
     ("script", "params", "message"),
     [
         ("SELECT id FROM a WHERE at = :n; SELECT id FROM b", {"n": 1, "no": 2}, "no statement .* uses .* 'no'"),
+        ("SELECT id FROM a WHERE at = :n; SELECT id FROM b", {"n": 1, 5: 2}, "no statement .* uses .* 5"),
         ("SELECT id FROM a WHERE at = :n; SELECT id FROM b", None, "n"),
         ("SELECT id FROM a WHERE at = ?; SELECT id FROM b WHERE at = ?", [1, 2], "are named"),
     ],
 )
 def test_wrong_parameters(memory, script, params, message):
-    """A parameter that no statement names, one that is missing, and positional ones are errors."""
+    """Unused, missing and positional parameters are errors of ours; a key that is not a name raised AttributeError."""
     with pytest.raises(ChromaSQLPlanningError, match=message):
         chromasql.connect(memory).execute_many(script, params)
 

@@ -105,7 +105,7 @@ def test_parameters(written):
     assert len(parse(asking(MAX_PARAMETERS, written)).where.values.items) == MAX_PARAMETERS
     text = asking(MAX_PARAMETERS + 1, written)
     with pytest.raises(
-        ChromaSQLParseError, match=f"more than {MAX_PARAMETERS} parameters; give a list as one"
+        ChromaSQLParseError, match=f"more than {MAX_PARAMETERS} parameters; pass a list as one"
     ) as caught:
         parse(text)
     assert text[slice(*caught.value.span)] == written

@@ -8,10 +8,10 @@ from chromasql.errors import ChromaSQLParseError
 from chromasql.parser import parse, parse_script
 from tests.support.examples import REFUSED
 
-NO_JOIN = "there is no JOIN; FROM a, b asks both collections and merges their rows"
+NO_JOIN = "there is no JOIN; FROM a, b searches both collections and merges their rows"
 NO_SUBQUERIES = "there are no subqueries; run the inner statement first and pass its rows as a parameter"
-NO_ARITHMETIC = "there is no arithmetic here; it belongs in RANK BY"
-KEYWORD = "is a keyword and no field by itself; if a metadata key is meant, write metadata."
+NO_ARITHMETIC = "arithmetic is allowed only in RANK BY"
+KEYWORD = "is a keyword, not a field; for a metadata key of that name write metadata."
 
 # The text, what stands under the carets, and how the message begins (or what it holds, after "..").
 SHARED = [
@@ -26,7 +26,11 @@ SHARED = [
     ("SELECT FROM docs", "FROM", "expected a column, found FROM"),
     ("SELECT id FROM docs RANK BY KNN()", ")", "KNN needs a query: KNN('words'), KNN([0.1, 0.2]) or KNN(:q)"),
     ("SELECT id FROM docs RANK BY KNN('a', foo = 1)", "foo = 1", "KNN has no argument foo; it takes query, key"),
-    ("SELECT id FROM docs RANK BY KNN('a', 'b')", "'b'", "KNN takes one query; the rest is named: key ="),
+    (
+        "SELECT id FROM docs RANK BY KNN('a', 'b')",
+        "'b'",
+        "KNN takes one query; its other arguments are named: key =, limit =",
+    ),
     ("SELECT id FROM docs RANK BY RRF()", ")", "RRF needs ranks: RRF(KNN('words'), BM25('words'))"),
     ("SELECT id FROM docs RANK BY RRF(k = 60)", "k", "RRF takes its ranks first: RRF(KNN('words'), k = ..)"),
     (
@@ -43,7 +47,7 @@ SHARED = [
     ("SELECT id FROM docs WHERE a LIKE 5", "5", "expected a parameter or a string, found 5"),
     ("SELECT id FROM docs LIMIT 10, 20", ",", "there is no LIMIT 10, n; write LIMIT n OFFSET 10"),
     ("SELECT id FROM docs LIMIT 2.5", "2.5", "LIMIT takes a whole number"),
-    ("SELECT id FROM 'docs'", "'docs'", "quotes like these make a string; write FROM docs"),
+    ("SELECT id FROM 'docs'", "'docs'", "expected a collection, found a string; write FROM docs"),
     (
         "SELECT id FROM docs WHERE WHERE_DOCUMENT CONTAINS 'x'",
         "WHERE_DOCUMENT",
@@ -57,11 +61,11 @@ SHARED = [
     (
         "SELECT id FROM docs WHERE_DOCUMENT title CONTAINS 'a'",
         "title",
-        "WHERE_DOCUMENT is about the document alone; test title in WHERE",
+        "WHERE_DOCUMENT tests only the document; test title in WHERE",
     ),
     ("SELECT id FROM docs GROUP BY KEEP 3", "KEEP", "expected a column, found KEEP"),
-    ("SELECT id FROM docs; DROP TABLE docs", "DROP", "ChromaSQL only reads; there is no DROP"),
-    ("DELETE FROM docs", "DELETE", "ChromaSQL only reads; there is no DELETE"),
+    ("SELECT id FROM docs; DROP TABLE docs", "DROP", "ChromaSQL is read-only; there is no DROP"),
+    ("DELETE FROM docs", "DELETE", "ChromaSQL is read-only; there is no DELETE"),
     (
         "SELECT id FROM docs WHERE a = 1 organization = 2",
         "organization",
@@ -78,7 +82,7 @@ HINTS = [
     # JOIN and UNION
     ("SELECT id FROM docs JOIN other ON docs.id = other.id", "JOIN", NO_JOIN),
     ("SELECT id FROM docs AS d LEFT JOIN other AS o", "LEFT", NO_JOIN),
-    ("SELECT id FROM docs UNION SELECT id FROM other", "UNION", "there is no UNION; FROM a, b asks both"),
+    ("SELECT id FROM docs UNION SELECT id FROM other", "UNION", "there is no UNION; FROM a, b searches both"),
     # subqueries
     ("SELECT id FROM docs WHERE id IN (SELECT id FROM other)", "SELECT", NO_SUBQUERIES),
     ("SELECT id FROM (SELECT id FROM docs)", "(", NO_SUBQUERIES),
@@ -91,31 +95,36 @@ HINTS = [
     # LIMIT a, b
     ("SELECT id FROM docs LIMIT ?, ?", ",", "there is no LIMIT ?, n; write LIMIT n OFFSET ?"),
     # metadata.*
-    ("SELECT metadata.* FROM docs", "*", "there is no metadata.*; metadata alone is all of it"),
-    ("SELECT d.* FROM docs AS d", "*", "there is no d.*; * alone is everything"),
-    ("SELECT metadata.a.* FROM docs", "*", "there is no metadata.*; metadata alone is all of it"),
+    ("SELECT metadata.* FROM docs", "*", "there is no metadata.*; write metadata for all of it"),
+    ("SELECT d.* FROM docs AS d", "*", "there is no d.*; write * for all columns"),
+    ("SELECT metadata.a.* FROM docs", "*", "there is no metadata.*; write metadata for all of it"),
     # functions and arithmetic in SELECT
-    ("SELECT UPPER(title) FROM docs", "UPPER", "no function UPPER here; AVG, COUNT, MAX, MIN, SUM aggregate"),
-    ("SELECT LOWER(TRIM(title)) FROM docs", "LOWER", "no function LOWER here"),
-    ("SELECT ROUND(price, 2) FROM docs", "ROUND", "no function ROUND here"),
-    ("SELECT AVERAGE(price) FROM docs", "AVERAGE", "no function AVERAGE here; did you mean AVG?"),
+    (
+        "SELECT UPPER(title) FROM docs",
+        "UPPER",
+        "there is no function UPPER here; the aggregates are AVG, COUNT, MAX, MIN, SUM",
+    ),
+    ("SELECT LOWER(TRIM(title)) FROM docs", "LOWER", "there is no function LOWER here"),
+    ("SELECT ROUND(price, 2) FROM docs", "ROUND", "there is no function ROUND here"),
+    ("SELECT AVERAGE(price) FROM docs", "AVERAGE", "there is no function AVERAGE here; did you mean AVG?"),
     ("SELECT COUNT(1) FROM docs", "1", "COUNT takes a field, found 1"),
-    ("SELECT COUNT() FROM docs", "COUNT()", "COUNT of what? Write COUNT(*) or COUNT(field)"),
+    ("SELECT COUNT() FROM docs", "COUNT()", "COUNT needs an argument: COUNT(*) or COUNT(field)"),
+    ("SELECT SUM() FROM docs", "SUM()", "SUM needs an argument: SUM(field)"),
     ("SELECT SUM(*) FROM docs", "SUM(*)", "SUM(*) has no meaning; write SUM(field)"),
     ("SELECT MAX(price x) FROM docs", "x", "expected ')', found x"),
     ("SELECT price * 2 AS double FROM docs", "*", NO_ARITHMETIC),
     ("SELECT a + b FROM docs", "+", NO_ARITHMETIC),
     ("SELECT id FROM docs WHERE price / 2 > 5", "/", NO_ARITHMETIC),
     # quotes
-    ("SELECT id FROM 'my docs'", "'my docs'", "quotes like these make a string; write FROM `my docs`"),
-    ("SELECT id FROM docs AS 'd'", "'d'", "quotes like these make a string; write d"),
-    ("SELECT 'id' FROM docs", "'id'", "quotes like these make a string; write id"),
+    ("SELECT id FROM 'my docs'", "'my docs'", "expected a collection, found a string; write FROM `my docs`"),
+    ("SELECT id FROM docs AS 'd'", "'d'", "expected a name, found a string; write d"),
+    ("SELECT 'id' FROM docs", "'id'", "expected a name, found a string; write id"),
     (
         'SELECT id FROM docs WHERE "unit price" = 5',
         '"unit price"',
-        "quotes like these make a string; write `unit price`",
+        "expected a name, found a string; write `unit price`",
     ),
-    ("SELECT id FROM docs WHERE a = \u2019x", "\u2019", "\u2019 is no quote here; write ' or \""),
+    ("SELECT id FROM docs WHERE a = \u2019x", "\u2019", "\u2019 is not a quotation mark of SQL; write ' or \""),
     ("SELECT id FROM docs WHERE a = 'x", "'", "the string that opens here has no closing quote"),
     ("SELECT id FROM docs WHERE `a = 'x'", "`", "the name that opens here has no closing quote"),
     ("SELECT id FROM docs /* LIMIT 5", "/", "the comment that opens here has no closing */"),
@@ -126,22 +135,26 @@ HINTS = [
     ("SHOW COLECTIONS", "COLECTIONS", "unknown word COLECTIONS; did you mean COLLECTIONS?"),
     ("DESCRIBE logs-*", "logs-*", "DESCRIBE takes one collection, not a pattern"),
     # KNN, BM25, RRF
-    ("SELECT id FROM docs RANK BY 'words'", "'words'", "a text does not rank by itself; write KNN('words')"),
+    ("SELECT id FROM docs RANK BY 'words'", "'words'", "a string is not a rank expression; write KNN('words')"),
     ("SELECT id FROM docs RANK BY KNN(vec, 'q')", "vec", "KNN takes the query first: KNN('words', key = vec)"),
     ("SELECT id FROM docs RANK BY KNN(metadata.vec, 'q')", "metadata", "KNN takes the query first"),
     ("SELECT id FROM docs RANK BY KNN(query = vec)", "vec", "KNN takes the query first: KNN('words', key = vec)"),
-    ("SELECT id FROM docs RANK BY KNN(query = TRUE)", "TRUE", "KNN takes a string"),
+    ("SELECT id FROM docs RANK BY KNN(query = TRUE)", "TRUE", "KNN takes a text or a vector: a list of"),
     ("SELECT id FROM docs RANK BY KNN(limit = 5)", "KNN(limit = 5)", "KNN needs a query"),
     ("SELECT id FROM docs RANK BY KNN('a', limit = 0)", "0", "limit takes a whole number of at least 1"),
-    ("SELECT id FROM docs RANK BY KNN('a', limit = [1])", "[1]", "limit takes a single value"),
+    ("SELECT id FROM docs RANK BY KNN('a', limit = [1])", "[1]", "limit takes a whole number of at least 1"),
     ("SELECT id FROM docs RANK BY KNN('a', limt = 5)", "limt = 5", "KNN has no argument limt; did you mean limit?"),
     ("SELECT id FROM docs RANK BY KNN('a', limit = 1, limit = 2)", "limit = 2", "KNN has limit twice"),
     ("SELECT id FROM docs RANK BY KNN('a', limit = 5, 'b')", "'b'", "KNN takes one query"),
     ("SELECT id FROM docs RANK BY KNN('a', query = 'b')", "query = 'b'", "KNN has its query twice"),
-    ("SELECT id FROM docs RANK BY KNN('a', key = [1])", "[1]", "key takes the name of a field"),
+    ("SELECT id FROM docs RANK BY KNN('a', key = [1])", "[1]", "key takes a string"),
     ("SELECT id FROM docs RANK BY KNN('a', key = 1)", "1", "key takes a string"),
     ("SELECT id FROM docs RANK BY KNN({1.5: 2})", "1.5", "an index of a sparse vector is a whole number"),
-    ("SELECT id FROM docs RANK BY BM25('a', 'b')", "'b'", "BM25 takes one query; the rest is named: limit ="),
+    (
+        "SELECT id FROM docs RANK BY BM25('a', 'b')",
+        "'b'",
+        "BM25 takes one query; its other arguments are named: limit =",
+    ),
     ("SELECT id FROM docs RANK BY BM25('a', limit = 0)", "0", "limit takes a whole number of at least 1"),
     ("SELECT id FROM docs RANK BY RRF(KNN('a'), weights = [1, 2])", "[1, 2]", "weights takes one number for each"),
     ("SELECT id FROM docs RANK BY RRF(KNN('a'), weights = 1)", "1", "weights takes a list of numbers"),
@@ -149,18 +162,38 @@ HINTS = [
     ("SELECT id FROM docs RANK BY SQRT(KNN('a'))", "SQRT", "RANK BY has no function SQRT; it has ABS, BM25"),
     ("SELECT id FROM docs RANK BY COALESC(KNN('a'))", "COALESC", "RANK BY has no function COALESC; did you mean"),
     ("SELECT id FROM docs RANK BY LOG(KNN('a'), 2)", "2", "LOG takes one argument"),
-    ("SELECT id FROM docs USING EMBEDDING (VECTOR [])", "[]", "a vector needs at least one number"),
-    ("SELECT id FROM docs USING EMBEDDING (VECTOR ['a'])", "'a'", "a vector holds numbers only"),
+    (
+        "SELECT id FROM docs USING EMBEDDING (VECTOR [])",
+        "[]",
+        "VECTOR takes a vector: a list of numbers or {index: weight}; this one is empty",
+    ),
+    ("SELECT id FROM docs USING EMBEDDING (VECTOR ['a'])", "'a'", "VECTOR takes a vector: a list of numbers"),
+    # values that do not fit their place
+    ("SELECT id FROM docs OFFSET 1.5", "1.5", "OFFSET takes a whole number"),
+    ("SELECT id FROM docs TOPK 1e3", "1e3", "TOPK takes a whole number"),
+    ("SELECT id FROM docs GROUP BY a KEEP 0", "0", "KEEP takes a whole number of at least 1"),
+    ("SELECT id FROM docs RANK BY KNN('a', default = 'x')", "'x'", "default takes a number"),
+    ("SELECT id FROM docs RANK BY KNN('a', return_rank = 1)", "1", "return_rank takes TRUE or FALSE"),
+    ("SELECT id FROM docs RANK BY BM25('a', k1 = -1)", "-1", "k1 takes a number of at least 0"),
+    ("SELECT id FROM docs RANK BY BM25('a', b = 2)", "2", "b takes a number from 0 to 1"),
+    ("SELECT id FROM docs RANK BY RRF(KNN('a'), k = 0)", "0", "k takes a number above 0"),
+    (
+        "SELECT id FROM docs RANK BY RRF(KNN('a'), weights = [-1])",
+        "-1",
+        "weights takes a list of numbers of at least 0",
+    ),
+    ("SELECT id FROM docs RANK BY RRF(KNN('a'), normalize = 1)", "1", "normalize takes TRUE or FALSE"),
+    (f"SELECT id FROM docs WITH SCORE THRESHOLD 1{'0' * 400}", f"1{'0' * 400}", "the number is too large"),
     # a clause or an option given twice
     ("SELECT id FROM docs LIMIT 5 LIMIT 6", "LIMIT 6", "LIMIT is given twice"),
     ("SELECT id FROM docs HAVING a = 1 HAVING b = 2", "HAVING b = 2", "HAVING is given twice; combine with AND"),
     ("SELECT id FROM docs WITH (a = 1) WITH (b = 2)", "WITH (b = 2)", "WITH is given twice"),
     ("SELECT id FROM docs WITH (a = 1, A = 2)", "A = 2", "WITH has a twice"),
     # INSERT, UPDATE, DELETE
-    ("INSERT INTO docs VALUES (1)", "INSERT", "ChromaSQL only reads; there is no INSERT"),
-    ("update docs SET a = 1", "update", "ChromaSQL only reads; there is no UPDATE"),
-    ("EXPLAIN DELETE FROM docs", "DELETE", "ChromaSQL only reads; there is no DELETE"),
-    ("-- first\n/* then */ DROP TABLE docs", "DROP", "ChromaSQL only reads; there is no DROP"),
+    ("INSERT INTO docs VALUES (1)", "INSERT", "ChromaSQL is read-only; there is no INSERT"),
+    ("update docs SET a = 1", "update", "ChromaSQL is read-only; there is no UPDATE"),
+    ("EXPLAIN DELETE FROM docs", "DELETE", "ChromaSQL is read-only; there is no DELETE"),
+    ("-- first\n/* then */ DROP TABLE docs", "DROP", "ChromaSQL is read-only; there is no DROP"),
     # misspelt keywords
     ("SELCT id FROM docs", "SELCT", "unknown word SELCT; did you mean SELECT?"),
     ("SELECT id FORM docs", "FORM", "unknown word FORM; did you mean FROM?"),
@@ -174,18 +207,22 @@ HINTS = [
     ("SELECT id FROM docs WHERE a = 1e999", "1e999", "the number is too large"),
     (f"SELECT id FROM docs WHERE a = 1{'0' * 5000}", f"1{'0' * 5000}", "the number is too large"),
     ("SELECT id FROM docs WHERE a = $0", "$0", "positions of parameters count from $1"),
-    (r"SELECT id FROM docs WHERE a = 'x\x1'", r"\x", r"\x is no character; write \\ for a backslash"),
-    (r"SELECT id FROM docs WHERE a = '\ud800'", r"\ud800", r"\ud800 is no character"),
-    (r"SELECT id FROM docs WHERE a = '\N{NO SUCH}'", r"\N{NO SUCH}", r"\N{NO SUCH} is no character"),
-    (r"SELECT id FROM docs WHERE a = '\U99999999'", r"\U99999999", r"\U99999999 is no character"),
-    ("SELECT id FROM docs WHERE a = '\ud800'", "\ud800", "half of a surrogate pair is no character"),
+    (r"SELECT id FROM docs WHERE a = 'x\x1'", r"\x", r"\x is not a character; write \\ for a backslash"),
+    (r"SELECT id FROM docs WHERE a = '\ud800'", r"\ud800", r"\ud800 is not a character"),
+    (r"SELECT id FROM docs WHERE a = '\N{NO SUCH}'", r"\N{NO SUCH}", r"\N{NO SUCH} is not a character"),
+    (r"SELECT id FROM docs WHERE a = '\U99999999'", r"\U99999999", r"\U99999999 is not a character"),
+    ("SELECT id FROM docs WHERE a = '\ud800'", "\ud800", "unpaired surrogate: not valid Unicode"),
     # characters
     ("SELECT naïve FROM docs", "ï", "a name that holds ï needs backticks"),
     ("SELECT id\u00a0FROM docs", "\u00a0", "unexpected character U+00A0, NO-BREAK SPACE"),
     ("SELECT id\x00FROM docs", "\x00", "unexpected character U+0000, a control character"),
     ("SELECT id FROM docs WHERE a # 1", "#", "expected a comparison or '(', found '#'"),
     # aliases
-    ("SELECT a.x FROM a, b", "a.x", "a field means the same in all collections, so a cannot single one out"),
+    (
+        "SELECT a.x FROM a, b",
+        "a.x",
+        "a.x names one of several collections, but a field is read from all of them; write x",
+    ),
     # the end of the text
     ("", "", "expected DESCRIBE, EXPLAIN, SELECT or SHOW, found the end of the statement"),
     ("SELECT id FROM docs WHERE (a = 1", "", "expected ')', found the end of the statement"),
@@ -212,6 +249,43 @@ def test_message_and_caret(text, marked, message):
         assert error.message.endswith(message[2:])
     else:
         assert error.message.startswith(message)
+
+
+CODES = [
+    ("SELECT id FROM docs WHERE", "syntax-error"),
+    ("SELECT id FROM docs WHERE a = 'x", "syntax-error"),
+    ("SELECT id FROM docs LIMIT 1 FOO", "unknown-clause"),
+    ("SELECT id FROM docs LIMTI 1", "unknown-clause"),
+    ("SELECT UPPER(id) FROM docs", "unknown-function"),
+    ("SELECT id FROM docs RANK BY SQRT(KNN('a'))", "unknown-function"),
+    ("SELECT id FROM docs RANK BY KNN('a', limt = 5)", "unknown-argument"),
+    ("SELECT id FROM docs RANK BY KNN()", "missing-argument"),
+    ("SELECT id FROM docs RANK BY KNN(limit = 5)", "missing-argument"),
+    ("SELECT COUNT() FROM docs", "missing-argument"),
+    ("SELECT id FROM docs LIMIT 1.5", "invalid-argument"),
+    ("SELECT id FROM docs RANK BY KNN('a', limit = 0)", "invalid-argument"),
+    ("SELECT id FROM docs WHERE limit = 5", "reserved-word"),
+    ("SELECT id FROM docs LIMIT 1 LIMIT 2", "duplicate-clause"),
+    ("SELECT id FROM docs WITH (a = 1, a = 2)", "duplicate-argument"),
+    ("SELECT id FROM docs RANK BY KNN('a') USING EMBEDDING (TEXT 'a')", "conflicting-clauses"),
+    ("SELECT a.x FROM a, b", "invalid-qualifier"),
+    ("SELECT id FROM docs WHERE a = 1e999", "invalid-literal"),
+    ("SELECT id FROM docs WHERE a = '\ud800'", "invalid-literal"),
+    ("SELECT id FROM a JOIN b", "unsupported-syntax"),
+    ("DELETE FROM docs", "unsupported-syntax"),
+    ("SELECT id FROM docs WHERE id IN (SELECT id FROM b)", "unsupported-syntax"),
+    ("SELECT a + b FROM docs", "unsupported-syntax"),
+    (f"SELECT id FROM docs WHERE {'(' * 201}", "too-deep"),
+    (f"SELECT id FROM docs WHERE {'NOT ' * 101} a = 1", "too-deep"),
+    (f"SELECT id FROM docs WHERE a IN ({', '.join(['?'] * 10_001)})", "too-long"),
+    (" " * 1_000_001, "too-long"),
+]
+
+
+@pytest.mark.parametrize(("text", "code"), CODES, ids=[text[:60] for text, _ in CODES])
+def test_codes(text, code):
+    """An error of the parser says by its code what a client can do about it."""
+    assert refusal(text).code == code
 
 
 def test_all_refused_examples_are_in_the_table():
@@ -268,7 +342,7 @@ def test_no_error_of_lark_shows(text):
 
 @pytest.mark.parametrize("text", [None, 5, b"SELECT id FROM docs", ["SELECT"]])
 def test_not_a_text(text):
-    """What is no str is refused with an error of ours, hashable or not."""
+    """What is not a str is refused with an error of ours, hashable or not."""
     with pytest.raises(ChromaSQLParseError, match="a statement is a str, not"):
         parse(text)
 
@@ -278,6 +352,7 @@ def test_two_statements():
     with pytest.raises(ChromaSQLParseError, match="more than one statement") as caught:
         parse("SHOW COLLECTIONS; DESCRIBE docs")
     assert caught.value.position == (1, 19)
+    assert caught.value.code == "multiple-statements"
 
 
 def test_the_text_belongs_to_the_error_of_each_parse():

@@ -106,17 +106,11 @@ ERRORS: list[tuple[str, str]] = [
     ),
     ("RANK BY «KNN({1: 0.5})»", "a sparse vector needs the key of a sparse index: key = name"),
     ("RANK BY KNN(«{1: 0.5, 1: 0.7}», key = words)", "the sparse vector has the same index twice"),
-    ("RANK BY KNN('a', default = «'x'»)", "default takes a number"),
-    ("RANK BY «BM25('a', k1 = -1)»", "k1 takes a number of at least 0"),
-    ("RANK BY «BM25('a', b = 2)»", "b takes a number from 0 to 1"),
-    ("RANK BY RRF(KNN('a'), KNN('b'), k = «0»)", "k takes a number above 0"),
-    ("RANK BY «RRF(KNN('a'), KNN('b'), weights = [1, -1])»", "weights cannot be below 0"),
     ("RANK BY «RRF(KNN('a'), KNN('b'), weights = [0, 0], normalize = TRUE)»", "normalize needs a weight above 0"),
     (
         "RANK BY «RRF(KNN('a'), KNN('b'), default = 5, require_all = TRUE)»",
         ("require_all and default exclude each other"),
     ),
-    ("RANK BY RRF(KNN('a'), KNN('b'), normalize = «1»)", "normalize takes TRUE or FALSE"),
     # RERANK BY
     (f"{U} «RERANK BY NOTHING»", "rerank strategy NOTHING does not exist; the strategies are MMR"),
     (f"{U} «RERANK BY MMR(lambda = 5)»", "lambda takes a number from 0 (diverse) to 1 (relevant), not 5"),
@@ -136,7 +130,6 @@ ERRORS: list[tuple[str, str]] = [
         ("KEEP cannot be combined with aggregates, HAVING or DISTINCT"),
     ),
     (f"SELECT COUNT(*) FROM docs {U} «RERANK BY MMR»", "RERANK BY orders records, and this statement returns groups"),
-    ("GROUP BY year KEEP «0»", "KEEP takes a whole number of at least 1"),
 ]
 
 
@@ -166,7 +159,7 @@ def test_errors(marked: str, message: str) -> None:
         ("WHERE title LIKE «:p»", {"p": 5}, ":p takes a string, not 5"),
         ("LIMIT «:n»", {"n": 1.5}, ":n takes a whole number, not 1.5"),
         ("SHOW COLLECTIONS LIKE «:p»", {"p": 5}, ":p takes a string, not 5"),
-        (f"{U} WITH SCORE THRESHOLD «:t»", {"t": "a"}, ":t takes a number, not str"),
+        (f"{U} WITH SCORE THRESHOLD «:t»", {"t": "a"}, ":t takes a number, not a string"),
         ("USING EMBEDDING (TEXT «:t»)", {"t": 5}, ":t takes a string, not 5"),
         ("USING EMBEDDING (TEXT 'a' MODEL «:m»)", {"m": 5}, ":m takes a string, not 5"),
         ("WHERE year = «:y»", {}, "no value for the parameter :y; no parameters are given"),

@@ -24,6 +24,7 @@ from ssl import SSLContext
 from types import NoneType, TracebackType
 from typing import Any, ClassVar, Self
 
+from chromasql import _publish
 from chromasql.adapters.http.address import build_headers, parse_address, quote_segment
 from chromasql.adapters.http.errors import HttpConnectionError, HttpError, HttpNotFoundError, HttpResponseError
 from chromasql.adapters.http.options import HttpOptions
@@ -305,3 +306,6 @@ class HttpProvider:
             if type(value) not in _MODEL[key]:
                 raise self._server.malformed_response(f"collection {name} has a {key} of another kind")
         return HttpCollection(name=name, id=identity, _server=self._server, **known)
+
+
+_publish(__name__)

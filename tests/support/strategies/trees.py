@@ -47,7 +47,12 @@ numbers = integers | floats
 values = strings | numbers | st.builds(ast.Literal, st.sampled_from([True, False, None])) | parameters
 texts = strings | parameters
 counts = integers | parameters
-positive = st.builds(ast.Literal, st.integers(1, 10**6)) | parameters
+positive_counts = st.builds(ast.Literal, st.integers(1, 10**6)) | parameters
+not_negative = st.builds(ast.Literal, st.integers(0) | st.floats(0, allow_nan=False, allow_infinity=False)) | parameters
+positive = st.builds(ast.Literal, st.integers(1) | st.floats(5e-324, allow_infinity=False)) | parameters
+shares = st.builds(ast.Literal, st.integers(0, 1) | st.floats(0, 1)) | parameters
+flags = st.builds(ast.Literal, st.booleans()) | parameters
+bounds = numbers | parameters
 
 
 def tuples_of(items, smallest=1, largest=3):
@@ -177,8 +182,9 @@ def maybe(strategy):
 @st.composite
 def rrfs(draw, ranks):
     inner = draw(tuples_of(ranks))
-    weights = st.builds(ast.Array, tuples_of(values, len(inner), len(inner))) | parameters
-    options = {name: draw(maybe(values)) for name in ("k", "normalize", "default", "require_all")}
+    weights = st.builds(ast.Array, tuples_of(not_negative, len(inner), len(inner))) | parameters
+    slots = {"k": positive, "normalize": flags, "default": bounds, "require_all": flags}
+    options = {name: draw(maybe(values)) for name, values in slots.items()}
     return ast.Rrf(inner, weights=draw(maybe(weights)), **options)
 
 
@@ -191,18 +197,18 @@ def rank_expressions(fields):
             ast.Knn,
             embeddings | parameters,
             key=maybe(fields | texts),
-            limit=maybe(positive),
-            default=maybe(values),
-            return_rank=maybe(values),
+            limit=maybe(positive_counts),
+            default=maybe(bounds),
+            return_rank=maybe(flags),
         ),
         st.builds(
             ast.Bm25,
             texts,
-            limit=maybe(positive),
-            default=maybe(values),
-            return_rank=maybe(values),
-            k1=maybe(values),
-            b=maybe(values),
+            limit=maybe(positive_counts),
+            default=maybe(bounds),
+            return_rank=maybe(flags),
+            k1=maybe(not_negative),
+            b=maybe(shares),
         ),
     )
     return st.recursive(
@@ -245,7 +251,7 @@ def queries(draw):
     order = tuples_of(
         st.builds(ast.OrderItem, operand, st.sampled_from(["ASC", "DESC"]), st.sampled_from([None, "FIRST", "LAST"]))
     )
-    keep = st.builds(ast.Keep, counts, st.just(()) | order)
+    keep = st.builds(ast.Keep, positive_counts, st.just(()) | order)
     batch = st.builds(ast.EmbeddingBatch, tuples_of(embeddings))
     ranking = draw(
         st.sampled_from([{}])
@@ -267,7 +273,7 @@ def queries(draw):
         rerank=draw(maybe(rerank)),
         limit=draw(maybe(counts)),
         offset=draw(maybe(counts)),
-        score_threshold=draw(maybe(numbers | parameters)),
+        score_threshold=draw(maybe(bounds)),
         options=draw(st.just(()) | arguments(1)),
         explain=draw(st.sampled_from([None, "PLAN", "ANALYZE"])),
         **ranking,
