@@ -47,7 +47,20 @@ def score_documents(
     """
     Score the documents that hold one of the words and return their rows, unsorted.
 
-    ``documents`` are all that hold one, of all collections, and ``total`` is N.
+    Parameters
+    ----------
+    words
+        The words of the query, as `split_words` returns them.
+    documents
+        Every document that holds one of them, of all collections, with its row. Others may be among them.
+    total
+        The number of documents, N.
+    k1, b
+        How soon more of a word stops counting (at least 0), and how much long documents are penalized (0 to 1).
+
+    Returns
+    -------
+    The rows of the documents that hold a word; ``score`` and ``distance`` are set, below 0 and lower is better.
     """
     wanted = frozenset(words)
     counted: list[tuple[Row, Mapping[str, int], int]] = []

@@ -10,10 +10,9 @@ from typing import cast
 
 from chromasql.operators.row import HitColumns, Row
 from chromasql.operators.sort import score_order_key
+from chromasql.plan.expressions import RRF_K
 
-__all__ = ["RRF_K", "merge_by_distance", "merge_by_rank"]
-
-RRF_K = 60
+__all__ = ["merge_by_distance", "merge_by_rank"]
 """The constant of reciprocal rank fusion, from Cormack, Clarke and Buettcher (SIGIR 2009)."""
 
 

@@ -37,7 +37,7 @@ Reranker: TypeAlias = Callable[[RerankRequest], Sequence[float] | Awaitable[Sequ
 """
 Scores the candidates: a number for each row, higher is better; the rows are re-ordered by it, ties keep their order.
 
-It may be a coroutine function; a blocking one runs off the event loop.
+It may be a coroutine function; a blocking one runs off the event loop. A wrong count of numbers, or a NaN, is an error.
 """
 
 
@@ -66,9 +66,23 @@ def register_reranker(
     """
     Add a strategy, so that ``RERANK BY name(..)`` calls ``rerank`` with a `RerankRequest`.
 
-    ``parts`` names what it reads of a record: document, metadata, embedding, uri. ``arguments`` names the arguments
-    that it takes (``candidates`` is always there); without it any are passed on. A name registered before is
-    replaced.
+    A name that was registered before is replaced.
+
+    Parameters
+    ----------
+    name
+        An identifier; case does not matter.
+    rerank
+        The function that scores the candidates; see `Reranker`.
+    parts
+        What it reads of a record: document, metadata, embedding, uri.
+    arguments
+        Names of the arguments that it takes besides ``candidates``. Default: any.
+
+    Raises
+    ------
+    ChromaSQLPlanningError
+        If the name is not an identifier, or records do not have a part of that name.
     """
     if not name.isidentifier():
         raise ChromaSQLPlanningError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 __all__ = [
+    "RRF_K",
     "Arithmetic",
     "Constant",
     "Expression",
@@ -55,17 +56,21 @@ class ScalarFunction:
     arguments: tuple[Expression, ...]
 
 
+RRF_K = 60.0
+"""The constant of reciprocal rank fusion where a statement does not give one: that of the paper."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fusion:
     """
-    Reciprocal rank fusion: the sum over the ranks of - weight / (k + rank).
+    Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): the sum over the ranks of - weight / (k + rank).
 
     A rank that is NULL, as its leaf did not return the record, adds nothing.
     """
 
     ranks: tuple[Expression, ...]
     weights: tuple[float, ...]
-    k: float = 60.0
+    k: float = RRF_K
 
 
 Expression: TypeAlias = Constant | LeafValue | MetadataValue | Arithmetic | ScalarFunction | Fusion

@@ -65,9 +65,9 @@ class Bm25Leaf:
     """
     The documents that hold one of the words, best first by BM25, which is negated so that lower is better.
 
-    ``matching`` finds them under the statement's filter; ``counted`` finds all documents under it, for the
-    statistics, or, where ``subtracted``, the records without one, to be subtracted from all. The rest is as for
-    `KnnLeaf`.
+    ``matching`` finds them under the statement's filter; ``counted`` selects the documents that count
+    towards N, the number of documents; if ``subtracted``, it selects the records without a document, and N is the
+    number of records less those. The rest is as for `KnnLeaf`.
     """
 
     words: tuple[str, ...]

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 ABSENT_RANK = 1e9
-"""The rank that stands for *not returned* in a fusion: Chroma has no union, and 1 / (60 + 1e9) is next to nothing."""
+"""The rank that stands for *not returned* in a fusion: Chroma has no union, and 1 / (60 + 1e9) is negligible."""
 
 
 URI_KEY = "chroma:uri"
@@ -55,7 +55,7 @@ MAX_RESULTS = 300
 
 
 class NotExpressible(Exception):  # noqa: N818 - it never leaves the engine
-    """The Search API has no words for a part of the statement."""
+    """The Search API cannot express a part of the statement."""
 
 
 def search_payload(plan: QueryPlan) -> dict[str, Any] | list[dict[str, Any]]:
@@ -140,7 +140,7 @@ _SEARCH_OPERATORS = {**CHROMA_OPERATORS, "is distinct": "$ne"}
 
 
 def where_of(condition: Condition) -> dict[str, Any]:
-    """Return a condition in the words of the Search API, or raise `NotExpressible`."""
+    """Return a condition in the operators of the Search API, or raise `NotExpressible`."""
     match condition:
         case And(parts) if parts:
             return {"$and": [where_of(part) for part in parts]}
@@ -161,6 +161,7 @@ def where_of(condition: Condition) -> dict[str, Any]:
 
 
 def _rank(expression: Expression, leaves: Sequence[Leaf], queries: dict[KnnLeaf, Any] | None) -> dict[str, Any]:
+    """Return an expression in the form of ``rank``; raise `NotExpressible` where the Search API has no operator."""
     match expression:
         case Constant(value):
             return {"$val": value}

@@ -153,7 +153,7 @@ class QueryPlan:
     which returns at most ``page`` records at a time. ``search`` says whether ``collection.search`` ranks: ``no``,
     ``leaves`` (each leaf by a payload, fused here) or ``whole`` (the statement in one payload).
 
-    ``collections`` is None until the plan is placed: it then runs on the one collection that it is given.
+    ``collections`` is None until the plan is bound: before that it runs on the one collection that it is given.
     ``per_collection`` is how many candidates each collection gives to a leaf, where that is not the leaf's limit.
     ``candidates`` says how they are found: ``filtered`` asks the index with the filter, ``expanding`` over-fetches
     until enough of them pass the residual, ``prefilter`` looks up the ids that pass first. ``view`` is what a scope

@@ -99,6 +99,7 @@ class ConditionBuilder:
         return self._test(column, operator, scalar)
 
     def _membership(self, operand: ast.Operand, values: ast.Array | ast.Parameter, *, negated: bool) -> Condition:
+        """Plan IN and NOT IN: a NULL in the list never matches, and makes NOT IN never true."""
         column = self._column(operand)
         items = _items(values)
         if not items:

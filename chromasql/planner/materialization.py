@@ -10,8 +10,9 @@ from chromasql.plan.parts import PARTS
 
 __all__ = ["plan_materialization"]
 
-# What the parts cost, in units of one candidate's document and metadata (about 0.05 ms, embedded or over HTTP); fitted
-# to the times of both ways over 1 to 37 collections and 1 to 200 candidates of each, in documents of 800 bytes.
+# What the parts cost, in units of one candidate's document and metadata (about 0.05 ms, embedded or over HTTP). Fitted
+# to the times that tests/benchmarks/weighing.py measures: both ways, over 1 to 37 collections with 1 to 200 candidates
+# from each of them, in documents of 800 bytes.
 _PART_COST = {"document": 0.5, "metadata": 0.5, "uri": 0.5, "embedding": 2.0}
 
 

@@ -30,8 +30,22 @@ def bind_collections(
     """
     Set a plan on its collections, in the order of ties, and decide what depends on how many and of what kind they are.
 
-    ``route`` says why these, ``dialect`` what kind of Chroma holds them. Collections that no record of the answer
-    can be in (``_collection = 'a'``) are left out.
+    Collections that cannot hold a record of the answer (``_collection = 'a'``) are left out.
+
+    Parameters
+    ----------
+    plan
+        A plan of `build_plan`.
+    collections
+        Names of the collections; on a tie of score and id, the first of them comes first.
+    route
+        Why these collections, for EXPLAIN.
+    dialect
+        The kind of Chroma that holds them. Default: the local one.
+
+    Returns
+    -------
+    A plan with ``collections``, ``materialization`` and, on distributed Chroma, ``search``.
     """
     names = tuple(name for name in collections if _may_contain(plan.condition, name))
     if dialect.name != plan.dialect:

@@ -63,9 +63,28 @@ def build_plan(
     """
     Plan a SELECT: check its meaning and decide what is sent to Chroma and what is done here.
 
-    ``params`` gives the values of its parameters, ``scope`` what it may reach. The plan says nothing of collections
-    yet, so those that the scope names, and the cost, are not judged here: `execute_plan` runs it on one,
-    `bind_collections` sets it on many. Raises `ChromaSQLPlanningError` with the place in the text.
+    The plan does not name collections yet, so neither those that the scope allows nor the cost are checked here:
+    `execute_plan` runs it on one collection, `bind_collections` sets it on many.
+
+    Parameters
+    ----------
+    query
+        The tree of a SELECT, from `parse`.
+    params
+        Values of the parameters: a mapping for ``:name``, a sequence for ``?``.
+    settings
+        Options for a statement that does not set its own in ``WITH (..)``. Default: those of `Settings`.
+    scope
+        What the statement may reach. Default: everything.
+
+    Returns
+    -------
+    The plan, without collections.
+
+    Raises
+    ------
+    ChromaSQLPlanningError
+        If the statement is not a SELECT or does not make sense, with the place in the text.
     """
     plan = plan_statement(query, params, settings=settings, scope=scope)
     if not isinstance(plan, QueryPlan):

@@ -30,6 +30,7 @@ from chromasql.plan import (
 from chromasql.plan.conditions import all_of
 from chromasql.plan.dialect import LOCAL, Dialect
 from chromasql.plan.expressions import (
+    RRF_K,
     Arithmetic,
     Constant,
     Expression,
@@ -108,6 +109,7 @@ class RankingPlanner:
         return Ranking(tuple(self._leaves), score)
 
     def _expression(self, rank: ast.RankExpr, fusion: _InFusion | None, *, whole: bool = False) -> Expression:
+        """Plan a node of RANK BY, inside ``fusion`` if it is an argument of RRF; ``whole`` if it is all of RANK BY."""
         match rank:
             case ast.Number(value):
                 number = number_of(value, "RANK BY")
@@ -232,7 +234,7 @@ class RankingPlanner:
             )
         inside = _InFusion(default, optional=not require_all)
         weights = self._weights(rrf)
-        return Fusion(tuple(self._expression(rank, inside) for rank in rrf.ranks), weights, 60.0 if k is None else k)
+        return Fusion(tuple(self._expression(rank, inside) for rank in rrf.ranks), weights, RRF_K if k is None else k)
 
     @staticmethod
     def _weights(rrf: ast.Rrf) -> tuple[float, ...]:
@@ -287,6 +289,7 @@ def _key(key: ast.Field | ast.Value | None) -> str:
 
 
 def _query(item: ast.Embedding) -> TextQuery | VectorQuery | SparseQuery:
+    """Return what a KNN searches for, with every component of a vector checked."""
     match item:
         case ast.EmbeddingText(text, model):
             words, name = literal(text), None if model is None else literal(model)

@@ -1,8 +1,8 @@
 """
 What a statement may reach, whatever its text says: for statements that a stranger or a language model writes.
 
-A `Scope` is no filter on the text. The collections outside it are not listed, not matched and not opened; its predicate
-stands beside WHERE in every plan; its fields are checked where the planner resolves a name.
+A `Scope` is not a filter on the text. The collections outside it are not listed, not matched and not opened; its
+predicate stands beside WHERE in every plan; its fields are checked where the planner resolves a name.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Scope:
     collections x candidates, over all leaves of a statement, and ``max_timeout`` the most seconds. ``within`` is a
     scope that holds as well.
 
-    Raises `ChromaSQLPlanningError` where one of these cannot be meant.
+    Raises `ChromaSQLPlanningError` for a limit that is not positive, a field that is not a column, and a ``where`` that
+    does not parse or lacks a parameter.
     """
 
     collections: Sequence[str] | None = None
@@ -174,7 +175,7 @@ class Scope:
         return dataclasses.replace(statement, where=where)
 
     def check_cost(self, plan: QueryPlan) -> None:
-        """Refuse a placed plan that would ask more collections for more candidates than ``max_cost``."""
+        """Refuse a bound plan that would ask more collections for more candidates than ``max_cost``."""
         most = self.limit("max_cost")
         if most is None:
             return

@@ -103,6 +103,7 @@ class QueryPlanner:
         self._warnings[warning] = None
 
     def _refuse_what_needs_a_ranking(self) -> None:
+        """Raise for the first clause or option that means nothing without RANK BY or USING EMBEDDING."""
         query = self._query
         if query.embedding is not None or query.rank is not None:
             return
@@ -131,6 +132,7 @@ class QueryPlanner:
     # Ranking
 
     def _rankings(self, condition: Condition, rerank: RerankPlan | None) -> tuple[Ranking, ...]:
+        """Plan a ranking for each vector of USING EMBEDDING, or the one of RANK BY; none for an unranked statement."""
         query = self._query
         topk = count_of(query.topk, "TOPK", least=1)
         reaches = None if self._limit is None else max(1, self._limit + self._offset)

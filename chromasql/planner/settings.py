@@ -40,13 +40,15 @@ class Settings:
     What the caller sets for a statement that does not say otherwise in ``WITH (..)``.
 
     ``merge`` is ``distance`` or ``rrf``; ``on_error`` is ``skip`` or ``fail``; ``timeout`` is in seconds for the
-    whole statement; ``per_collection`` is the number of candidates that each collection gives; ``read_level`` is
+    whole statement; ``per_collection`` is the number of candidates that each collection returns; ``read_level`` is
     passed to a Chroma that has read levels. ``fixed`` names those of these that the statement may not change.
 
-    No statement changes the rest. ``retries`` is how often a call is made again whose failure may pass: a connection
+    No statement changes the rest. ``retries`` is how often a call is repeated after a transient failure: a connection
     refused or reset, and HTTP's 429, 502, 503 and 504. ``collection_timeout`` is in seconds for each collection.
-    ``min_success`` is how many of the collections asked have to answer, a whole number or a share such as 0.5 (1 is one
-    of them, 1.0 all); where fewer do, there is no partial answer. More than are asked means all of them.
+    ``min_success`` is how many collections have to answer: an int is a number of collections, a float above 0 and up to
+    1.0 a fraction of them. With fewer there is no partial answer; a number above that of the collections means all.
+
+    Raises `ChromaSQLPlanningError` for a value outside these ranges, and for a name in ``fixed`` that is not an option.
     """
 
     merge: str = "distance"
@@ -98,6 +100,7 @@ def _unknown(name: str) -> str:
 
 
 def _checked(name: str, value: Any) -> Any:
+    """Return the value of an option in its canonical form, or raise for one that the option does not take."""
     word = value.lower() if isinstance(value, str) else value
     match name, word:
         case "merge", "score" | "distance":

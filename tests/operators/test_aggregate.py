@@ -6,12 +6,15 @@ import math
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chromasql.operators.aggregate import Groups, group_key, keep_groups
 from chromasql.operators.row import Row
 from chromasql.plan import AggregateCall, Aggregation, Column, Keep, OrderKey
+
+pytestmark = pytest.mark.unit
 
 KIND, PRICE = Column("metadata", "kind"), Column("metadata", "price")
 CALLS = (

@@ -9,6 +9,8 @@ import pytest
 from chromasql import ChromaSQLExecutionError
 from chromasql.operators.distance import distances
 
+pytestmark = pytest.mark.unit
+
 VECTORS = [[3.0, 4.0], [0.0, 0.0], [-2.0, 0.0]]
 
 

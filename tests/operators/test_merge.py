@@ -6,11 +6,15 @@ from array import array
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chromasql.operators.merge import RRF_K, merge_by_distance, merge_by_rank
+from chromasql.operators.merge import merge_by_distance, merge_by_rank
 from chromasql.operators.row import HitColumns, Row
+from chromasql.plan.expressions import RRF_K
+
+pytestmark = pytest.mark.unit
 
 HITS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20)), max_size=12, unique_by=lambda hit: hit[1])
 

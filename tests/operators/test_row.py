@@ -5,8 +5,12 @@ from __future__ import annotations
 from array import array
 from functools import partial
 
+import pytest
+
 from chromasql.operators.row import HitColumns, Row, reader
 from chromasql.plan import Column
+
+pytestmark = pytest.mark.unit
 
 
 def test_columns_make_rows_on_access() -> None:

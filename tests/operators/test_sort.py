@@ -13,6 +13,8 @@ from chromasql.operators.row import Row
 from chromasql.operators.sort import order_rows, score_order_key, sort_key
 from chromasql.plan import Column, OrderKey
 
+pytestmark = pytest.mark.unit
+
 YEAR = Column("metadata", "year")
 SCALARS = st.one_of(
     st.booleans(), st.integers(-3, 3), st.sampled_from([-1.5, 0.5, math.nan, math.inf]), st.text(max_size=2)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chromasql.plan import ALWAYS, NEVER, And, ChromaRequest, Column, Comparison, Filter, Or, columns_of
 from chromasql.plan.conditions import NO_FILTER, all_of, any_of
+
+pytestmark = pytest.mark.unit
 
 YEAR = Comparison(Column("metadata", "year"), "=", 2024)
 ID = Comparison(Column("id"), "=", "a")

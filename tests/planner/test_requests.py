@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chromasql.plan import ChromaRequest
 from chromasql.planner.pushdown.requests import chunked, intersect, unite
+
+pytestmark = pytest.mark.unit
 
 IDS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=3, unique=True)
 REQUESTS = st.one_of(

@@ -21,6 +21,7 @@ from typing import Any
 
 from chromasql.operators.patterns import compile_regex
 from chromasql.plan import ChromaRequest, Comparison
+from chromasql.plan.conditions import CHROMA_OPERATORS
 from chromasql.plan.dialect import DISTRIBUTED
 from chromasql.planner.pushdown.lowering import NOT_PUSHED, Pushed
 
@@ -57,10 +58,9 @@ def _superset(where: dict[str, Any] | None) -> Pushed:
 
 
 def _push_id(test: Comparison) -> Pushed:
-    operators = {"=": "$eq", "!=": "$ne", "in": "$in", "not in": "$nin"}
-    operator = operators.get(test.operator)
-    if operator is None:
+    if test.operator not in ("=", "!=", "in", "not in"):
         return NOT_PUSHED
+    operator = CHROMA_OPERATORS[test.operator]
     if isinstance(test.operand, tuple):
         operand: Any = [value for value in dict.fromkeys(test.operand) if isinstance(value, str)]
         if not operand:
@@ -73,6 +73,7 @@ def _push_id(test: Comparison) -> Pushed:
 
 
 def _push_document(test: Comparison) -> Pushed:
+    """Lower a test of the document; a text that is too short or too long for Chroma is re-checked here."""
     value = test.operand
     if test.operator == "is null":
         return _matched("$not_regex", _ANY_CHARACTER, exact=False)

@@ -46,6 +46,8 @@ def _push_id(test: Comparison) -> Pushed:
 
 
 def _push_document(test: Comparison) -> Pushed:
+    """Lower a test of the document to ``$regex``, with a test for any text where a missing document would pass."""
+
     def exactly(*filters: dict[str, Any]) -> Pushed:
         return Pushed((ChromaRequest(where_document=nest("$and", filters)),), exact=True)
 
@@ -104,6 +106,8 @@ def _document_pattern(operator: str, value: str) -> str:
 
 
 def _push_metadata(test: Comparison, key: str, present: bool) -> Pushed:
+    """Lower a test of one key: negative ones are exact only where the key is ``present`` for certain."""
+
     def pushed(where: dict[str, Any] | None, *, exact: bool = True) -> Pushed:
         return NOT_PUSHED if where is None else Pushed((ChromaRequest(where=where),), exact)
 
