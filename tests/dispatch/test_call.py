@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from chromasql import ChromaSQLTimeoutError, MemoryProvider, connect_async
+from chromasql import ChromaSQLExecutionError, ChromaSQLTimeoutError, MemoryProvider, connect_async
 from chromasql.dispatch.deadline import Deadline
 from chromasql.dispatch.dispatcher import Dispatcher
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.dispatch.options import CollectionSource, DispatchOptions
+from chromasql.dispatch.responses import check_answer
 from chromasql.plan import PlanWarning
 from chromasql.protocols import QueryVector
 from chromasql.retrieval.collection_reader import CollectionReader
@@ -132,3 +133,11 @@ async def test_one_vector_for_all_collections(query: str) -> None:
     assert all(vector == [1.0, 0.5] and isinstance(vector, QueryVector) for vector in watching.sent)
     assert len({id(vector) for vector in first}) == len({id(vector) for vector in second}) == 1
     assert first[0] is not second[0]
+
+
+@pytest.mark.parametrize(("method", "answer"), [("count", "many"), ("get", {"ids": 5}), ("get", [])])
+def test_a_malformed_response_has_a_code(method: str, answer: Any) -> None:
+    """A response that Chroma cannot have sent is an error with the code ``malformed-response``."""
+    with pytest.raises(ChromaSQLExecutionError) as caught:
+        check_answer(method, {"include": []}, answer)
+    assert caught.value.code == "malformed-response"
