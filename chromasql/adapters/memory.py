@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from chromasql.ast import is_number, kind_of
 from chromasql.errors import near_names
 from chromasql.operators.patterns import compile_regex
 
@@ -203,10 +204,10 @@ def _metadata_test(symbol: str, operand: Any) -> _Test:
             holds = _metadata_test(_POSITIVE[symbol], operand)
             return lambda value: not holds(value)
         case "$gt" | "$gte" | "$lt" | "$lte":
-            if not _is_number(operand):
+            if not is_number(operand):
                 raise ValueError(f"{symbol} takes a number, not {operand!r}")
             compare = _ORDERINGS[symbol]
-            return lambda value: _is_number(value) and compare(value, operand)
+            return lambda value: is_number(value) and compare(value, operand)
         case _:
             raise ValueError(f"{symbol} is not an operator on metadata")
 
@@ -214,15 +215,11 @@ def _metadata_test(symbol: str, operand: Any) -> _Test:
 _POSITIVE = {"$ne": "$eq", "$nin": "$in", "$not_contains": "$contains", "$not_regex": "$regex"}
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _one_of(operands: Sequence[Any]) -> _Test:
     if not all(isinstance(operand, str | int | float) for operand in operands) or len(set(map(type, operands))) != 1:
         raise ValueError(f"operands are strings, numbers or booleans, all of one type, not {operands!r}")
-    wanted = {(isinstance(operand, bool), operand) for operand in operands}
-    return lambda value: not isinstance(value, list) and (isinstance(value, bool), value) in wanted
+    wanted = {(kind_of(operand), operand) for operand in operands}
+    return lambda value: (kind := kind_of(value)) != "list" and (kind, value) in wanted
 
 
 def _document_leaf(symbol: str, operand: Any) -> _Test:

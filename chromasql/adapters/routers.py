@@ -269,8 +269,7 @@ def _collections_by_value(config: object, what: str) -> dict[_Tagged, list[str]]
 
 
 def _tagged(value: _Value) -> _Tagged:
-    kind = "boolean" if isinstance(value, bool) else "string" if isinstance(value, str) else "number"
-    return kind, value
+    return ast.kind_of(value), value
 
 
 def _readings(key: _Value) -> Iterator[_Tagged]:

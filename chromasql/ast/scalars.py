@@ -20,13 +20,13 @@ Kind: TypeAlias = Literal["null", "boolean", "number", "string", "list"]
 
 def kind_of(value: object) -> Kind:
     """Return the kind of a value of a record or a statement; values of different kinds are never equal."""
-    if value is None:
-        return "null"
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int | float):
         return "number"
-    return "string" if isinstance(value, str) else "list"
+    if isinstance(value, str):
+        return "string"
+    return "null" if value is None else "list"
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

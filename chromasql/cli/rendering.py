@@ -20,6 +20,8 @@ from typing import Any, TypeAlias, assert_never
 
 import typer
 
+from chromasql.ast import is_number
+
 __all__ = ["Format", "Rows", "guarded_output", "print_table", "render", "shorten"]
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
@@ -91,8 +93,8 @@ def print_table(columns: Sequence[str], rows: Rows) -> None:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        is_number = any(_is_number(row.get(name)) for row in rows)
-        table.add_column(Text(_visible(name)), justify="right" if is_number else "left", overflow="fold")
+        numeric = any(is_number(row.get(name)) for row in rows)
+        table.add_column(Text(_visible(name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_visible(shorten(_cell(shorten(row.get(name)))))) for name in columns))
     Console(highlight=False).print(table)
@@ -175,7 +177,3 @@ def _visible(text: str) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode("ascii")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

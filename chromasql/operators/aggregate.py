@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from chromasql.operators.predicate import compile_condition, kind_of
+from chromasql.ast import kind_of
+from chromasql.operators.predicate import compile_condition
 from chromasql.operators.row import Row, reader
 from chromasql.operators.sort import order_rows, sort_key
 from chromasql.plan import AggregateCall, Aggregation, Keep

@@ -10,11 +10,12 @@ import operator
 from collections.abc import Callable
 from typing import Any, assert_never
 
+from chromasql.ast import kind_of
 from chromasql.operators.patterns import compile_like, compile_regex
 from chromasql.operators.row import Row, reader
 from chromasql.plan import And, Column, Comparison, Condition, Or
 
-__all__ = ["compile_condition", "kind_of"]
+__all__ = ["compile_condition"]
 
 Check = Callable[[Row], bool]
 
@@ -25,15 +26,6 @@ _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-
-
-def kind_of(value: Any) -> str:
-    """Return boolean, number, string or list: values of different kinds are never equal."""
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return "number"
-    return "string" if isinstance(value, str) else "list"
 
 
 def compile_condition(condition: Condition) -> Check:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
+from chromasql.ast import is_number
 from chromasql.operators.row import LeafHit, Row
 from chromasql.operators.sort import score_order_key
 from chromasql.plan import KnnLeaf, Leaf, Ranking
@@ -134,7 +135,7 @@ class _Evaluator:
 
 
 def _number(value: Any) -> float | None:
-    return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    return float(value) if is_number(value) else None
 
 
 def _combined(operator: str, left: _Values, right: _Values) -> _Values:

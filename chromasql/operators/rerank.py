@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from chromasql.ast import is_number
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.plan.parts import PARTS
 
@@ -142,7 +143,7 @@ def _mmr(request: RerankRequest) -> Sequence[float]:
 
 def _check_mmr(arguments: Mapping[str, Any]) -> str | None:
     weight = arguments.get("lambda", 0.5)
-    right = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight <= 1
+    right = is_number(weight) and 0 <= weight <= 1
     return None if right else f"lambda takes a number from 0 (diverse) to 1 (relevant), not {weight!r}"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from chromasql import ast
 from chromasql.errors import ChromaSQLPlanningError
 
@@ -24,7 +22,7 @@ def count_of(value: ast.Value | None, what: str, *, least: int) -> int | None:
     if value is None:
         return None
     number = literal(value)
-    if type(number) is not int or number < least:
+    if not ast.is_whole_number(number) or number < least:
         raise ChromaSQLPlanningError(
             f"{what} takes a whole number of at least {least}", code="invalid-argument", span=value.span
         )
@@ -36,11 +34,11 @@ def number_of(value: ast.Value | None, what: str) -> float | None:
     if value is None:
         return None
     number = literal(value)
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    if not ast.is_number(number):
         raise ChromaSQLPlanningError(f"{what} takes a number", code="invalid-argument", span=value.span)
-    if isinstance(number, int) and abs(number) > sys.float_info.max:
+    if abs(number) > ast.MAX_NUMBER:
         raise ChromaSQLPlanningError(
-            f"{what} takes a number of at most {sys.float_info.max:.2g}", code="invalid-argument", span=value.span
+            f"{what} takes a number of at most {ast.MAX_NUMBER:.2g}", code="invalid-argument", span=value.span
         )
     return number
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chromasql.operators.predicate import compile_condition, kind_of
+from chromasql.ast import kind_of
+from chromasql.operators.predicate import compile_condition
 from chromasql.operators.row import Row
 from chromasql.plan import ALWAYS, NEVER, And, Column, Comparison, Or
 

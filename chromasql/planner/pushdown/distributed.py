@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from chromasql.ast import is_number
 from chromasql.operators.patterns import compile_regex
 from chromasql.plan import ChromaRequest, Comparison
 from chromasql.plan.conditions import CHROMA_OPERATORS
@@ -118,7 +119,7 @@ def _metadata(test: Comparison, key: str) -> dict[str, Any] | None:
             return _either([{key: {"$eq": item}} for item in _typed(value)])
         case "in", tuple(values):
             return _either([{key: {"$in": item}} for item in _typed_lists(values)])
-        case ("<" | "<=" | ">" | ">=") as operator, int() | float() as value if not isinstance(value, bool):
+        case ("<" | "<=" | ">" | ">=") as operator, value if is_number(value):
             return _ordered(key, operator, value)
         case "contains", value:
             return _either([{key: {"$contains": item}} for item in _typed(value)])
@@ -136,9 +137,7 @@ def _either(tests: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 def _typed(value: Any) -> list[Any]:
     """Return the value in each of Chroma's types that may hold it."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return [value]
-    if isinstance(value, float) and not value.is_integer():
+    if not is_number(value) or (isinstance(value, float) and not value.is_integer()):
         return [value]
     return [int(value), float(value)] if abs(value) <= _LARGEST else []
 

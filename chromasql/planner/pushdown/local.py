@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from chromasql.ast import is_number
 from chromasql.operators.patterns import equal_to_regex, escape_regex, like_to_regex
 from chromasql.plan import ChromaRequest, Comparison
 from chromasql.plan.conditions import CHROMA_OPERATORS
@@ -136,13 +137,9 @@ def _push_metadata(test: Comparison, key: str, present: bool) -> Pushed:
             return NOT_PUSHED
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _pushable(value: Any) -> bool:
     """Whether Chroma compares the value as we do; integers and floats part ways beyond 2**53."""
-    return not _is_number(value) or abs(value) <= _EXACT_INTEGER
+    return not is_number(value) or abs(value) <= _EXACT_INTEGER
 
 
 def _is_fraction(value: Any) -> bool:
@@ -172,7 +169,7 @@ def _unequal(key: str, value: Any) -> dict[str, Any] | None:
 
 def _ordered(key: str, operator: str, value: Any) -> dict[str, Any] | None:
     """Compare with a number; Chroma truncates a fraction toward zero where it meets an integer."""
-    if not _is_number(value) or not _pushable(value):
+    if not is_number(value) or not _pushable(value):
         return None
     plain = {key: {CHROMA_OPERATORS[operator]: _whole(value)}}
     if not _is_fraction(value):
@@ -234,6 +231,6 @@ def _elements(value: Any) -> list[Any]:
     """Return the elements to look for in an array: Chroma tells 1 from 1.0 there."""
     if not _pushable(value):
         return []
-    if _is_number(value) and not _is_fraction(value):
+    if is_number(value) and not _is_fraction(value):
         return [int(value), float(value)]
     return [value]
