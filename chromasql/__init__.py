@@ -42,7 +42,7 @@ if _t.TYPE_CHECKING:
     from chromasql.executor import execute_plan
     from chromasql.explain import explain_plan
     from chromasql.multi_collection import execute_multi_collection
-    from chromasql.operators.rerank import RerankRequest, register_reranker
+    from chromasql.operators.rerank import REQUIRED, RerankRequest, register_reranker
     from chromasql.parser import parse, parse_script
     from chromasql.plan import PlanWarning, QueryPlan, plan_to_dict
     from chromasql.planner import Settings, build_plan
@@ -55,6 +55,7 @@ if _t.TYPE_CHECKING:
 __version__ = "2.0.0"
 
 __all__ = [
+    "REQUIRED",
     "AsyncCollection",
     "AsyncCollectionProvider",
     "AsyncDatabase",
@@ -123,6 +124,7 @@ _HOME = {
     "PatternRouter": "chromasql.adapters",
     "PlanWarning": "chromasql.plan",
     "QueryPlan": "chromasql.plan",
+    "REQUIRED": "chromasql.operators.rerank",
     "RerankRequest": "chromasql.operators.rerank",
     "Scope": "chromasql.planner.scope",
     "ServersProvider": "chromasql.adapters",

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,12 @@ __all__ = [
 ]
 
 _MAX_NAMES = 5
+
+
+# Bounds on the work of finding names that are like a misspelt one.
+_COMPARED_NAMES = 50
+_LONGEST_NAME = 512
+_SLIPS = 2
 
 
 class ChromaSQLError(Exception):
@@ -210,6 +217,17 @@ def describe_exception(error: BaseException) -> str:
 
 def near_names(name: str, known: Iterable[str]) -> str:
     """Return '; did you mean a, b?' for up to five known names like this one, or an empty string."""
+    folded = name.casefold()[:_LONGEST_NAME]
     originals = {original.casefold(): original for original in known}
-    near = difflib.get_close_matches(name.casefold(), originals, n=_MAX_NAMES, cutoff=0.6)
-    return f"; did you mean {', '.join(originals[folded] for folded in near)}?" if near else ""
+    compared: Iterable[str] = originals
+    if len(originals) > _COMPARED_NAMES:
+        # Comparing costs the product of the lengths, so of many names only those that begin most alike are compared.
+        near_length = (other for other in originals if abs(len(other) - len(folded)) <= _SLIPS)
+        compared = heapq.nlargest(_COMPARED_NAMES, near_length, key=lambda other: _common_start(other, folded))
+    near = difflib.get_close_matches(folded, compared, n=_MAX_NAMES, cutoff=0.6)
+    return f"; did you mean {', '.join(originals[other] for other in near)}?" if near else ""
+
+
+def _common_start(left: str, right: str) -> int:
+    """Return how many characters two names begin with alike."""
+    return next((index for index, (one, other) in enumerate(zip(left, right, strict=False)) if one != other), len(left))

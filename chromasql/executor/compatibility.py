@@ -10,7 +10,7 @@ from chromasql.errors import ChromaSQLPlanningError
 from chromasql.plan import EMBEDDING_KEY, KnnLeaf, QueryPlan
 from chromasql.plan.search_payload import MAX_RESULTS
 
-__all__ = ["check_dimensions", "check_keys", "check_spaces", "have_comparable_distances"]
+__all__ = ["check_dimensions", "check_embeddings", "check_keys", "check_spaces", "have_comparable_distances"]
 
 
 def check_keys(plan: QueryPlan, leaves: Sequence[KnnLeaf]) -> None:
@@ -45,6 +45,17 @@ def check_spaces(plan: QueryPlan, opened: Sequence[CollectionHandle]) -> None:
         return
     _check_one("spaces", spaces, code="space-mismatch")
     _check_one("dimensions", _grouped({handle.name: handle.dimension for handle in opened}), code="dimension-mismatch")
+
+
+def check_embeddings(opened: Sequence[CollectionHandle]) -> None:
+    """Raise `ChromaSQLPlanningError` where a clause compares embeddings of different dimensions with each other."""
+    groups = _grouped({handle.name: handle.dimension for handle in opened})
+    if len(groups) > 1:
+        listed = "; ".join(f"{value}: {_listed(names)}" for value, names in groups.items())
+        raise ChromaSQLPlanningError(
+            f"embeddings of different dimensions cannot be compared ({listed}); name collections that agree",
+            code="dimension-mismatch",
+        )
 
 
 def _check_one(what: str, groups: Mapping[Any, Sequence[str]], *, code: str) -> None:

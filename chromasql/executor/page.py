@@ -59,6 +59,8 @@ async def _rerank(context: StatementContext, found: Candidates, rows: list[Row])
     known = {*fetch.with_candidates, *fetch.for_scoring, *fetch.for_ordering}
     missing = [part for part in rerank.parts if part not in known]
     head = await materialize(context, rows[: rerank.candidates], missing)
-    work = partial(rerank_rows, rerank, found.ranking, head, found.vector)
+    spaces = {handle.space or context.plan.space or "l2" for handle in context.handles if handle.collection is not None}
+    space = spaces.pop() if len(spaces) == 1 else "cosine"
+    work = partial(rerank_rows, rerank, found.ranking, head, found.vector, space=space, wanted=context.plan.needed)
     ordered = await context.dispatcher.within_deadline(work)
     return [*ordered, *rows[rerank.candidates :]]

@@ -7,7 +7,13 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from chromasql.dispatch.open_collection import CollectionHandle
-from chromasql.executor.compatibility import check_dimensions, check_keys, check_spaces, have_comparable_distances
+from chromasql.executor.compatibility import (
+    check_dimensions,
+    check_embeddings,
+    check_keys,
+    check_spaces,
+    have_comparable_distances,
+)
 from chromasql.executor.materialize import materialize
 from chromasql.executor.state import SHARE, Candidates, Page, StatementContext
 from chromasql.operators.merge import merge_by_distance, merge_by_rank
@@ -53,6 +59,8 @@ async def rank(context: StatementContext) -> list[Candidates | Page]:
         return [Candidates([], ranking) for ranking in (plan.rankings[:1] if fused else plan.rankings)]
     opened = await dispatcher.open_all(context.handles, share=SHARE)
     dispatcher.ledger.require_some()
+    if plan.rerank is not None and "embedding" in plan.rerank.parts:
+        check_embeddings(opened)
     leaves = list(dict.fromkeys(leaf for ranking in plan.rankings for leaf in ranking.leaves))
     queries = await _prepare(context, opened, [leaf for leaf in leaves if isinstance(leaf, KnnLeaf)])
     if plan.search == "whole" and not context.options.explain_rows:

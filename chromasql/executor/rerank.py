@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from chromasql.concurrency.threads import run_blocking
 from chromasql.errors import ChromaSQLError, ChromaSQLExecutionError, Failure
-from chromasql.operators.rerank import RerankRequest, strategy_named
+from chromasql.operators.rerank import RerankRequest, Strategy, strategy_named
 from chromasql.operators.row import Row
 from chromasql.plan import Bm25Leaf, Ranking, RerankPlan, TextQuery
 
@@ -17,7 +16,13 @@ __all__ = ["rerank_rows"]
 
 
 async def rerank_rows(
-    rerank: RerankPlan, ranking: Ranking, rows: Sequence[Row], vector: list[float] | None
+    rerank: RerankPlan,
+    ranking: Ranking,
+    rows: Sequence[Row],
+    vector: list[float] | None,
+    *,
+    space: str,
+    wanted: int | None,
 ) -> list[Row]:
     """
     Re-order rows by the strategy of RERANK BY.
@@ -32,6 +37,10 @@ async def rerank_rows(
         The rows, with the parts that the strategy reads.
     vector : list of float, optional
         The vector of the query, as in `RerankRequest`.
+    space : str
+        The space of the collections: cosine, l2 or ip.
+    wanted : int, optional
+        How many rows are shown at most, those that OFFSET skips included.
 
     Returns
     -------
@@ -63,8 +72,10 @@ async def rerank_rows(
         # The strategy may change its copy.
         vector=None if vector is None else list(vector),
         arguments=rerank.arguments,
+        space=space,
+        wanted=wanted,
     )
-    scores = await _rerank_scores(strategy.rerank, request)
+    scores = await _rerank_scores(strategy, request)
     return [rows[index] for index in sorted(range(len(rows)), key=lambda index: -scores[index])]
 
 
@@ -80,23 +91,23 @@ def _first_text(ranking: Ranking) -> str | None:
     return next((text for text in texts if text is not None), None)
 
 
-async def _rerank_scores(rerank: Callable[[RerankRequest], Any], request: RerankRequest) -> list[float]:
+async def _rerank_scores(strategy: Strategy, request: RerankRequest) -> list[float]:
     """Call a strategy; a coroutine function on the loop, any other on a thread."""
     try:
-        if inspect.iscoroutinefunction(rerank):
-            returned = await rerank(request)
+        if inspect.iscoroutinefunction(strategy.rerank):
+            returned = await strategy.rerank(request)
         else:
-            returned = await run_blocking(rerank, request)
+            returned = await run_blocking(strategy.rerank, request)
         scores = [float(score) for score in returned]
     except ChromaSQLError:
         raise
     except Exception as error:
         raise ChromaSQLExecutionError(
-            "the rerank strategy failed", code="rerank-failed", failures=[Failure.of(error)]
+            f"rerank strategy {strategy.name} failed", code="rerank-failed", failures=[Failure.of(error)]
         ) from error
     if len(scores) != len(request.rows) or any(map(math.isnan, scores)):
         raise ChromaSQLExecutionError(
-            f"the rerank strategy was given {len(request.rows)} rows and must return as many numbers",
+            f"rerank strategy {strategy.name} was given {len(request.rows)} rows and must return as many numbers",
             code="rerank-failed",
         )
     return scores

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 __all__ = [
     "check_regex",
@@ -20,6 +21,7 @@ __all__ = [
     "equal_to_regex",
     "escape_regex",
     "like_to_regex",
+    "regex_size",
 ]
 
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
@@ -32,6 +34,9 @@ _CLASSES = {
     "w": r"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200c}\x{200d}"
     r"\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189}",
 }
+
+
+_REPETITION = re.compile(r"\d+(,\d*)?\}")
 
 
 _TOKEN = re.compile(r"\\(?:[pP]\{[^}]*\}|[\s\S])|\[:\^?\w+:\]|\[\^?\]?|\]|&&|--|~~|[\s\S]")
@@ -100,11 +105,9 @@ def check_regex(pattern: str) -> str | None:
     """Say why a pattern is outside the dialect, or return None where it is inside."""
     if pattern == "":
         return "it is empty; write IS NOT NULL for any text"
-    for piece in _TOKEN.findall(pattern):
-        if piece in (r"\Q", r"\E", r"\C"):
-            return f"{piece} is not in Chroma's dialect; escape the characters one by one"
-        if re.fullmatch(r"\\[1-9]", piece):
-            return f"{piece} is a back-reference, which Chroma's linear-time engine does not have"
+    differing = _differing(pattern)
+    if differing is not None:
+        return differing
     for mark, name in (
         ("(?=", "look-ahead"),
         ("(?!", "look-ahead"),
@@ -120,22 +123,58 @@ def check_regex(pattern: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=256)
+def _differing(pattern: str) -> str | None:
+    """Say what Chroma's engine (Rust's regex) reads otherwise than RE2, which re-checks here, or refuses."""
+    in_class, before = False, ""
+    for token in _TOKEN.finditer(pattern):
+        piece, rest = token[0], pattern[token.end() :]
+        if piece in (r"\Q", r"\E", r"\C"):
+            return f"{piece} is not in Chroma's dialect; escape the characters one by one"
+        if re.fullmatch(r"\\[1-9]", piece):
+            return f"{piece} is a back-reference, which Chroma's linear-time engine does not have"
+        if piece == r"\0":
+            return r"octal escapes are not in Chroma's dialect; write \x00"
+        if piece.startswith((r"\p{^", r"\P{^")):
+            return f"{piece} is not in Chroma's dialect; write \\{'P' if piece[1] == 'p' else 'p'}{{{piece[4:]}"
+        if piece in (r"\<", r"\>"):
+            return rf"{piece} is a word boundary to Chroma alone; write \b, or {piece[1]} for the character"
+        if not in_class and piece == r"\b" and rest.startswith("{"):
+            return r"\b{..} is a word boundary to Chroma alone; write \b, or \b\{ for a brace"
+        if not in_class and piece == "{" and before != r"\x" and not _REPETITION.match(rest):
+            return r"a brace that is not a repetition such as {2} or {2,5} is not in Chroma's dialect; write \{"
+        if piece == "]":
+            in_class = False
+        elif piece.startswith("[") and not piece.startswith("[:"):
+            in_class = True
+        before = piece
+    return None
+
+
 def compile_regex(pattern: str) -> Callable[[str], bool]:
     """
     Compile a pattern to an unanchored search that takes linear time.
 
     Raises ValueError with the reason for a pattern that RE2 refuses.
     """
+    search = _compiled(pattern).search
+    return lambda text: search(text) is not None
+
+
+def regex_size(pattern: str) -> int:
+    """Return the number of instructions of a compiled pattern, which is what compiling it costs (about 1 us each)."""
+    return int(_compiled(pattern).programsize)
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> Any:
     import re2
 
     options = re2.Options()
     options.log_errors = False
     try:
-        compiled = re2.compile(_for_re2(pattern), options)
+        return re2.compile(_for_re2(pattern), options)
     except re2.error as error:
         raise ValueError(_reason(error)) from None
-    return lambda text: compiled.search(text) is not None
 
 
 def _reason(error: Exception) -> str:

@@ -28,11 +28,15 @@ def plan_keep(
     column: Callable[[ast.Operand], Column],
     order: Callable[[tuple[ast.OrderItem, ...]], tuple[OrderKey, ...]],
 ) -> Keep:
-    """Plan ``GROUP BY keys KEEP n BY items``; NULL sorts last within a group, whichever the direction."""
+    """Plan ``GROUP BY keys KEEP n BY items``; NULL sorts last within a group unless it says NULLS FIRST."""
     assert group.keep is not None
     count = count_of(group.keep.count, "KEEP", least=1)
     assert count is not None
-    keys = tuple(OrderKey(key.column, key.descending) for key in order(group.keep.order_by))
+    items = group.keep.order_by
+    keys = tuple(
+        OrderKey(key.column, key.descending, nulls_first=item.nulls == "FIRST")
+        for key, item in zip(order(items), items, strict=True)
+    )
     return Keep(tuple(_key(field, column) for field in group.keys), count, keys)
 
 
@@ -60,7 +64,7 @@ class AggregationPlanner:
     def __init__(self, query: ast.Query, column: Callable[[ast.Operand], Column]) -> None:
         self._query = query
         self._column = column
-        self._calls: dict[AggregateCall, None] = {}
+        self._calls: dict[AggregateCall, int] = {}
         items = [item for item in query.projection.items if isinstance(item, ast.ProjectionItem)]
         if len(items) < len(query.projection.items):
             star = next(item for item in query.projection.items if isinstance(item, ast.Star))
@@ -84,8 +88,8 @@ class AggregationPlanner:
         """Return the column of the groups that an operand means."""
         if isinstance(operand, ast.Aggregate):
             call = self._call(operand)
-            self._calls[call] = None
-            return Column("group", str(len(self._keys) + list(self._calls).index(call)))
+            index = self._calls.setdefault(call, len(self._keys) + len(self._calls))
+            return Column("group", str(index))
         found = self._column(operand)
         if found not in self._keys:
             fix = (

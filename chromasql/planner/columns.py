@@ -111,8 +111,8 @@ class NameResolver:
 
     def resolve_alias(self, operand: ast.Operand) -> ast.Operand:
         """Return what an alias of SELECT stands for."""
-        if isinstance(operand, ast.Field) and operand.bare and len(operand.path) == 1:
-            return self._aliases.get(operand.path[0], operand)
+        if isinstance(operand, ast.Field) and operand.qualifier is None and (operand.bare or not operand.path):
+            return self._aliases.get(operand.name, operand)
         return operand
 
     def tested(self, operand: ast.Operand) -> Column:

@@ -14,12 +14,16 @@ from typing import assert_never
 from chromasql import ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLPlanningError
-from chromasql.operators.patterns import check_regex
+from chromasql.operators.patterns import check_regex, regex_size
 from chromasql.plan import ALWAYS, NEVER, Column, Comparison, Condition, PlanWarning
 from chromasql.plan.conditions import Operator, all_of, any_of
 from chromasql.planner.numbers import literal
 
-__all__ = ["ConditionBuilder"]
+__all__ = ["MAX_PATTERN_SIZE", "ConditionBuilder"]
+
+MAX_PATTERN_SIZE = 300_000
+"""How many instructions the compiled patterns of one clause may have together: about 0.3 s of work."""
+
 
 _OPERATORS: dict[str, tuple[Operator, Operator]] = {
     "=": ("=", "!="),
@@ -51,6 +55,7 @@ class ConditionBuilder:
     def __init__(self, column: Callable[[ast.Operand], Column], warn: Callable[[PlanWarning], None]) -> None:
         self._column = column
         self._warn = warn
+        self._pattern_size = 0
 
     def build(self, predicate: ast.Predicate, *, negated: bool = False) -> Condition:
         """Return the condition that is true exactly where the predicate (or its NOT) is."""
@@ -174,6 +179,14 @@ class ConditionBuilder:
         reason = check_regex(pattern)
         if reason is not None:
             raise ChromaSQLPlanningError(f"REGEX cannot use this pattern: {reason}", code="invalid-pattern", span=span)
+        self._pattern_size += regex_size(pattern)
+        if self._pattern_size > MAX_PATTERN_SIZE:
+            raise ChromaSQLPlanningError(
+                "the patterns of this statement are too large together; shorten their repetitions, "
+                "or ask with fewer of them at a time",
+                code="patterns-too-large",
+                span=span,
+            )
         if "\b" in pattern:
             self._warn(
                 PlanWarning(

@@ -6,7 +6,7 @@ from typing import Any
 
 from chromasql import ast
 from chromasql.errors import ChromaSQLPlanningError, near_names
-from chromasql.operators.rerank import known_strategies, strategy_named
+from chromasql.operators.rerank import known_strategies, strategy_named, with_defaults
 from chromasql.plan import Column, RerankPlan
 from chromasql.planner.numbers import literal
 from chromasql.planner.scope_rules import Scoping
@@ -55,6 +55,10 @@ def plan_rerank(query: ast.Query, scoping: Scoping, limit: int | None, *, groupe
             "candidates takes a whole number of at least 1", code="invalid-argument", span=node.span
         )
     scoping.check_reranked(candidates, node.span)
+    try:
+        arguments = with_defaults(strategy, arguments)
+    except ValueError as error:
+        raise ChromaSQLPlanningError(str(error), code="missing-argument", span=node.span) from None
     problem = strategy.check(arguments)
     if problem is not None:
         raise ChromaSQLPlanningError(problem, code="invalid-argument", span=node.span)

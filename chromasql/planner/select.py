@@ -36,6 +36,10 @@ __all__ = ["QueryPlanner", "candidate_search", "statement_text"]
 _DEFAULT_CANDIDATES = 100
 
 
+_EMBEDDING_CANDIDATES = 10
+"""How many candidates USING EMBEDDING has at least, without TOPK."""
+
+
 _SPACES = {"COSINE": "cosine", "L2": "l2", "IP": "ip"}
 
 
@@ -140,6 +144,9 @@ class QueryPlanner:
         def candidates_of_leaf(whole: bool) -> int:
             if topk is not None:
                 return topk
+            if query.embedding is not None and rerank is None and query.group_by is None and self._groups is None:
+                # As in 1.8.0, whose ORDER BY and threshold are about these.
+                return max(self._scoping.candidates(_EMBEDDING_CANDIDATES), reaches or 1)
             least = rerank.candidates if rerank is not None else 1
             count = self._scoping.candidates(_DEFAULT_CANDIDATES)
             if whole and query.group_by is None and self._groups is None:

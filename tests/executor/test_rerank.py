@@ -169,7 +169,7 @@ def test_nothing_to_rerank():
 def test_relevance_of_a_fusion():
     """Where the rank is more than a KNN, relevance is the score, 1 for the best and 0 for the worst candidate."""
     rows = {"a": (1.0, 0.0), "b": (0.9, 0.1), "c": (0.0, 1.0)}
-    source = provider(rows)
+    source = provider(rows, space="cosine")
     rank = "RANK BY RRF(KNN([1, 0]), KNN([0.9, 0.1]))"
     scores = {row["id"]: row["score"] for row in ask(source, rank, "id, score")}
     low, high = min(scores.values()), max(scores.values())
@@ -351,8 +351,8 @@ def test_object_with_an_async_call():
         ([1.0], "given 2 rows and must return as many numbers"),
         ([1.0, 2.0, 3.0], "given 2 rows and must return as many numbers"),
         ([1.0, float("nan")], "given 2 rows and must return as many numbers"),
-        (None, "the rerank strategy failed"),
-        (["high", "low"], "the rerank strategy failed"),
+        (None, "rerank strategy WRONG failed"),
+        (["high", "low"], "rerank strategy WRONG failed"),
     ],
 )
 def test_wrong_answer(answer, message):

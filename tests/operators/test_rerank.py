@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from chromasql.errors import ChromaSQLPlanningError
+from chromasql.operators import rerank
 from chromasql.operators.rerank import (
+    REQUIRED,
     RerankRequest,
     _registry,
     known_strategies,
     register_reranker,
     strategy_named,
+    with_defaults,
 )
 
 pytestmark = pytest.mark.unit
@@ -76,7 +79,9 @@ def test_a_strategy_is_registered_under_its_name_in_capitals() -> None:
 
     strategy = strategy_named("SHORTEST")
     assert strategy is not None
-    assert (strategy.parts, strategy.arguments) == (("uri",), frozenset({"weight"}))
+    assert strategy.parts == ("uri",)
+    assert strategy.arguments is not None
+    assert list(strategy.arguments) == ["weight"]
     assert "SHORTEST" in known_strategies()
 
 
@@ -87,3 +92,55 @@ def test_a_bad_registration_is_refused(name: str, parts: tuple[str, ...]) -> Non
         register_reranker(name, lambda _: [], parts=parts)
 
     assert caught.value.code == "invalid-argument"
+
+
+def test_mmr_measures_in_the_space_of_the_collections() -> None:
+    """In l2 lambda = 1 is nearness, far vectors of the same direction included; it failed before, by the cosine."""
+    vectors = ([1.0, 0.5], [100.0, 0.0], [3.0, -1.0])
+    rows = [{"embedding": vector, "score": 0.0} for vector in vectors]
+    strategy = strategy_named("MMR")
+    assert strategy is not None
+
+    def order_in(space: str) -> list[int]:
+        request = RerankRequest(rows, vector=[1.0, 0.0], arguments={"lambda": 1.0}, space=space)
+        scores = strategy.rerank(request)
+        assert isinstance(scores, list)
+        return sorted(range(len(rows)), key=lambda index: -scores[index])
+
+    assert order_in("l2") == [0, 2, 1]
+    assert order_in("ip") == [1, 2, 0]
+    assert order_in("cosine") == [1, 2, 0]
+
+
+def test_mmr_works_for_the_rows_that_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Similarities are measured once for each row of the page, not for each pair; it failed before (n x n at once)."""
+    measured = []
+    similarity = rerank._similarity
+    monkeypatch.setattr(rerank, "_similarity", lambda *given: measured.append(1) or similarity(*given))
+    rows = [{"embedding": [float(index), 1.0], "score": float(index)} for index in range(500)]
+    strategy = strategy_named("MMR")
+    assert strategy is not None
+
+    few = strategy.rerank(RerankRequest(rows, vector=[1.0, 0.0], arguments={"lambda": 0.3}, wanted=7))
+    assert len(measured) == 7
+    every = strategy.rerank(RerankRequest(rows, vector=[1.0, 0.0], arguments={"lambda": 0.3}))
+    assert isinstance(few, list)
+    assert isinstance(every, list)
+
+    def best(scores: list[float]) -> list[int]:
+        return sorted(range(len(rows)), key=lambda index: -scores[index])[:7]
+
+    assert best(few) == best(every)
+    assert len(set(few)) == len(rows)
+
+
+@pytest.mark.usefixtures("registry")
+def test_arguments_have_defaults() -> None:
+    """An argument that is not given has its default; one that is required and missing is an error that names it."""
+    register_reranker("CROSS", lambda request: [0.0] * len(request.rows), arguments={"query": REQUIRED, "depth": 3})
+    strategy = strategy_named("CROSS")
+    assert strategy is not None
+
+    assert with_defaults(strategy, {"query": "x"}) == {"query": "x", "depth": 3}
+    with pytest.raises(ValueError, match=r"CROSS needs query = \.\."):
+        with_defaults(strategy, {})

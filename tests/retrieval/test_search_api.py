@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chromasql
-from chromasql import ChromaSQLPlanningError, build_plan, parse, parse_script
+from chromasql import ChromaSQLParseError, ChromaSQLPlanningError, build_plan, parse, parse_script
 from chromasql.concurrency.portal import run_in_portal
 from chromasql.plan.search_payload import NotExpressible, search_payload
 from tests.support.distributed import DistributedCollection, DistributedProvider
@@ -128,7 +128,7 @@ def test_keep_by_distance():
 )
 def test_numbers(rank):
     """A number that ranks nothing is refused where it stands."""
-    with pytest.raises(ChromaSQLPlanningError) as caught:
+    with pytest.raises((ChromaSQLParseError, ChromaSQLPlanningError)) as caught:
         build_plan(parse(f"SELECT id FROM a RANK BY {rank}"))
 
     assert caught.value.span is not None

@@ -64,15 +64,20 @@ def intersect(
         count, variables, predicates = count_now, variables_now, predicates_now
     chosen = [union for union, is_kept in zip(unions, kept, strict=True) if is_kept]
     requests = (_conjoin(requests) for requests in product(*chosen))
-    said = [is_kept and not _superseded_by_ids(union, chosen) for union, is_kept in zip(unions, kept, strict=True)]
+    with_ids = sum(map(_names_ids, chosen))
+    said = [is_kept and not _superseded_by_ids(union, with_ids) for union, is_kept in zip(unions, kept, strict=True)]
     return tuple(request for request in requests if request.ids != ()), said
 
 
-def _superseded_by_ids(union: tuple[ChromaRequest, ...], others: Sequence[tuple[ChromaRequest, ...]]) -> bool:
-    """Tell whether a filter in the union is left out beside the ids of another one."""
+def _names_ids(union: tuple[ChromaRequest, ...]) -> bool:
+    return any(request.ids is not None for request in union)
+
+
+def _superseded_by_ids(union: tuple[ChromaRequest, ...], with_ids: int) -> bool:
+    """Tell whether a filter in the union is left out beside the ids of another; ``with_ids`` unions name ids."""
     if all(request.ids is not None for request in union):
         return False
-    return any(request.ids is not None for other in others if other is not union for request in other)
+    return with_ids > _names_ids(union)
 
 
 def _conjoin(requests: Sequence[ChromaRequest]) -> ChromaRequest:

@@ -132,7 +132,7 @@ def _ordered(hits: list[Hit], item: OrderItem) -> list[Hit]:
 
 
 def _rankings(statement: Statement, collections: Sequence[Collection]) -> list[list[Hit]]:
-    pool = statement.topk or (100 if statement.limit is None else max(1, statement.limit + (statement.offset or 0)))
+    pool = statement.topk or max(10, (statement.limit or 0) + (statement.offset or 0))
     each = statement.per_collection or pool
     rankings = [
         [_nearest(statement, vector, place, collection, each) for place, collection in enumerate(collections)]
