@@ -54,8 +54,7 @@ if _t.TYPE_CHECKING:
 
 __version__ = "2.0.0"
 
-__all__ = [
-    "REQUIRED",
+__all__ = [  # noqa: RUF022 - in plain alphabetical order, constants too
     "AsyncCollection",
     "AsyncCollectionProvider",
     "AsyncDatabase",
@@ -77,6 +76,7 @@ __all__ = [
     "PatternRouter",
     "PlanWarning",
     "QueryPlan",
+    "REQUIRED",
     "RerankRequest",
     "Scope",
     "ServersProvider",
