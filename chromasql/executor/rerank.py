@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chromasql.concurrency.threads import run_blocking
+from chromasql.concurrency.containment import contained
+from chromasql.concurrency.threads import run_user_code
 from chromasql.errors import ChromaSQLError, ChromaSQLExecutionError, Failure
 from chromasql.operators.rerank import RerankRequest, strategy_named
 from chromasql.operators.row import Row
@@ -84,9 +85,10 @@ async def _rerank_scores(rerank: Callable[[RerankRequest], Any], request: Rerank
     """Call a strategy; a coroutine function on the loop, any other on a thread."""
     try:
         if inspect.iscoroutinefunction(rerank):
-            returned = await rerank(request)
+            with contained():
+                returned = await rerank(request)
         else:
-            returned = await run_blocking(rerank, request)
+            returned = await run_user_code(rerank, request)
         scores = [float(score) for score in returned]
     except ChromaSQLError:
         raise
