@@ -11,7 +11,7 @@ from typing import Any, Self
 from chromasql import ast
 from chromasql.adapters.http import HttpOptions
 from chromasql.adapters.sources import open_source
-from chromasql.concurrency.portal import run_in_portal
+from chromasql.concurrency.portal import run_in_portal, start_in_portal
 from chromasql.multi_collection import Engine, EngineOptions
 from chromasql.multi_collection.engine import OptionalParameters
 from chromasql.parser import parse
@@ -241,7 +241,8 @@ class Database:
             while (rows := run_in_portal(partial(_next_page, pages))) is not None:
                 yield from rows
         finally:
-            run_in_portal(pages.aclose)
+            # Not waited for: the collector may close the generator on the thread of the loop, or at the very end.
+            start_in_portal(pages.aclose)
 
     def scoped(self, scope: Scope) -> Database:
         """Return this database for statements that may reach no more than a scope; see `AsyncDatabase.scoped`."""

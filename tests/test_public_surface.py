@@ -12,6 +12,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator
+from enum import Enum
 from importlib import metadata, resources
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -47,7 +48,7 @@ def test_all_is_what_is_exported() -> None:
     assert set(chromasql.__all__) <= set(dir(chromasql))
     for name in chromasql.__all__:
         value = getattr(chromasql, name)
-        assert isinstance(value, ModuleType) or value.__name__ == name
+        assert isinstance(value, ModuleType | Enum) or value.__name__ == name
 
 
 def test_nothing_else_is_exported() -> None:

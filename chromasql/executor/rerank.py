@@ -6,7 +6,8 @@ import inspect
 import math
 from collections.abc import Sequence
 
-from chromasql.concurrency.threads import run_blocking
+from chromasql.concurrency.containment import contained
+from chromasql.concurrency.threads import run_user_code
 from chromasql.errors import ChromaSQLError, ChromaSQLExecutionError, Failure
 from chromasql.operators.rerank import RerankRequest, Strategy, strategy_named
 from chromasql.operators.row import Row
@@ -95,9 +96,10 @@ async def _rerank_scores(strategy: Strategy, request: RerankRequest) -> list[flo
     """Call a strategy; a coroutine function on the loop, any other on a thread."""
     try:
         if inspect.iscoroutinefunction(strategy.rerank):
-            returned = await strategy.rerank(request)
+            with contained():
+                returned = await strategy.rerank(request)
         else:
-            returned = await run_blocking(strategy.rerank, request)
+            returned = await run_user_code(strategy.rerank, request)
         scores = [float(score) for score in returned]
     except ChromaSQLError:
         raise

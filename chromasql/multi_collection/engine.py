@@ -14,6 +14,7 @@ from chromasql import ast
 from chromasql.analysis import share_parameters
 from chromasql.concurrency.limits import CallLimits
 from chromasql.concurrency.tasks import cancel_all
+from chromasql.concurrency.threads import Pools, waiting_elsewhere
 from chromasql.dispatch.call import HandleChanged
 from chromasql.dispatch.dispatcher import Dispatcher
 from chromasql.dispatch.options import CollectionSource, DispatchOptions
@@ -75,6 +76,7 @@ class _Shared:
             self.concurrency, options.max_per_collection, self.provider.server_of or (lambda _: "")
         )
         self.vectors = VectorCache()
+        self.pools = Pools()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ class Engine:
         `ChromaSQLParseError`, `ChromaSQLPlanningError` or `ChromaSQLExecutionError`, with the text of the statement.
         """
         parsed = _parsed(statement)
-        with Trace.of(parsed) as trace, _located(parsed):
+        with self._shared.pools.in_use(), waiting_elsewhere(), Trace.of(parsed) as trace, _located(parsed):
             ready = await self._prepare(parsed, params, timeout, trace)
             result = await self._run_current(ready, explain_rows=explain_rows)
             trace.returned(result)

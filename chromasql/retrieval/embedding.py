@@ -14,12 +14,14 @@ import math
 from array import array
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from inspect import Parameter
 from typing import Any, TypeVar
 
+from chromasql.concurrency.containment import contained
 from chromasql.concurrency.tasks import cancel_all
-from chromasql.concurrency.threads import run_blocking
+from chromasql.concurrency.threads import run_user_code
 from chromasql.dispatch.embedding_functions import CollectionEmbedder
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.errors import ChromaSQLError, ChromaSQLExecutionError, ChromaSQLPlanningError, Failure
@@ -59,9 +61,10 @@ class VectorCache:
         """Return the vectors of those of these texts that are in the cache."""
         found: Vectors = {}
         for query in queries:
-            vector = self._vectors.get((embedder, query))
+            # Taken out and put back at the end: another thread may forget the vector at any moment.
+            vector = self._vectors.pop((embedder, query), None)
             if vector is not None:
-                self._vectors.move_to_end((embedder, query))
+                self._vectors[embedder, query] = vector
                 found[query] = vector
         return found
 
@@ -70,7 +73,8 @@ class VectorCache:
         for query, vector in vectors.items():
             self._vectors[embedder, query] = vector
         while len(self._vectors) > self._size:
-            self._vectors.popitem(last=False)
+            with suppress(KeyError):
+                self._vectors.popitem(last=False)
 
 
 def batch_embedder(function: AnyEmbedder) -> AnyEmbedder:
@@ -191,8 +195,8 @@ async def embed_sparse(
 
 async def _sparse_vector(text: str, own: CollectionEmbedder) -> dict[str, Any]:
     try:
-        function = await run_blocking(own.build)
-        (vector,) = await run_blocking(getattr(function, "embed_query", function), [text])
+        function = await run_user_code(own.build)
+        (vector,) = await run_user_code(getattr(function, "embed_query", function), [text])
         pairs = sorted(zip(vector.indices, vector.values, strict=True))
     except Exception as error:
         raise _embedding_failed(error, f"the sparse embedding function {own.name} cannot be used") from error
@@ -239,7 +243,7 @@ async def _built_function(own: CollectionEmbedder) -> Any:
     if not own.cacheable:
         return own.build()
     if own.key not in _built:
-        _built[own.key] = await run_blocking(own.build)
+        _built[own.key] = await run_user_code(own.build)
         while len(_built) > _MAX_BUILT:
             _built.popitem(last=False)
     return _built[own.key]
@@ -294,13 +298,14 @@ async def _call(embed_fn: Callable[..., Any], texts: str | list[str], model: str
     try:
         if inspect.iscoroutinefunction(embed_fn) or inspect.iscoroutinefunction(type(embed_fn).__call__):
             return await _awaited(embed_fn(*arguments))
-        return await run_blocking(embed_fn, *arguments)
+        return await run_user_code(embed_fn, *arguments)
     except Exception as error:
         raise _embedding_failed(error, "the embedder failed") from error
 
 
 async def _awaited(value: Awaitable[Any]) -> Any:
-    return await value
+    with contained():
+        return await value
 
 
 def _arguments(embed_fn: Callable[..., Any], texts: str | list[str], model: str | None) -> tuple[Any, ...]:

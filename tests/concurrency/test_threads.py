@@ -14,6 +14,7 @@ import pytest
 
 from chromasql import ChromaSQLExecutionError, SimpleAsyncClientAdapter, connect_async
 from chromasql.concurrency import threads
+from chromasql.concurrency.containment import AbortError
 from chromasql.concurrency.threads import BlockingPool
 from tests.support.doubles import fill
 
@@ -84,7 +85,7 @@ async def test_the_bound(hanging: Hanging) -> None:
         await abandon(calls, hanging)
     before = len(calls._threads)
     for _ in range(20):
-        with pytest.raises(ChromaSQLExecutionError, match="thread pool exhausted: 3 cancelled calls"):
+        with pytest.raises(ChromaSQLExecutionError, match="thread pool exhausted: 3 calls of this database"):
             await calls.run(lambda: pytest.fail("it began"))
     assert len(calls._threads) == before
 
@@ -106,7 +107,7 @@ async def test_those_that_wait_are_refused_too(hanging: Hanging) -> None:
     with pytest.raises(asyncio.CancelledError):
         await first
     for task in waiting:
-        with pytest.raises(ChromaSQLExecutionError, match="are still blocked"):
+        with pytest.raises(ChromaSQLExecutionError, match="still block their threads"):
             await task
     calls.close()
 
@@ -147,7 +148,7 @@ async def test_one_that_waits_never_begins(hanging: Hanging) -> None:
 
 @pytest.mark.parametrize(
     ("error", "raised"),
-    [(ValueError, ValueError), (KeyError, KeyError), (StopIteration, RuntimeError), (GeneratorExit, GeneratorExit)],
+    [(ValueError, ValueError), (KeyError, KeyError), (StopIteration, RuntimeError), (SystemExit, AbortError)],
 )
 async def test_errors_come_through(error: type[BaseException], raised: type[BaseException]) -> None:
     """What a call raises is raised where it is awaited, and its thread goes on."""
@@ -166,7 +167,9 @@ async def test_errors_come_through(error: type[BaseException], raised: type[Base
 async def test_statements_that_hang(client: Any, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
     """An embedded collection that hangs costs each statement its deadline and no other statement anything."""
     calls = BlockingPool(max_workers=2, max_abandoned=4)
-    monkeypatch.setattr(threads, "_threads", lambda: calls)
+    pools = threads.Pools()
+    pools.chroma = calls
+    monkeypatch.setattr(threads, "_pools", lambda: pools)
     for name in ("good", "hung"):
         fill(client, name, 3)
     adapter = SimpleAsyncClientAdapter(client)

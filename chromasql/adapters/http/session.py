@@ -120,8 +120,11 @@ class Server:
                 timeout=aiohttp.ClientTimeout(total=self.options.timeout, sock_connect=_CONNECT_SECONDS),
                 trust_env=False,
             )
-            for dead in [known for known in self.sessions if known.is_closed()]:
-                await self.sessions.pop(dead).close()
+            # Threads with event loops of their own do the same: the list is copied, and each entry is one thread's.
+            for known in list(self.sessions):
+                dead = self.sessions.pop(known, None) if known.is_closed() else None
+                if dead is not None:
+                    await dead.close()
         return session
 
     def _closed_error(self) -> HttpConnectionError:
