@@ -55,10 +55,14 @@ class PatternRouter:
     a fraction (1.0 is ``1``), any other as Python prints it, a boolean as ``true`` or ``false``. A
     statement goes to the collection of every combination of allowed values, in alphabetical order.
 
-    Where WHERE does not say which values of a key are allowed (or there are more than 10,000 combinations), a
-    statement goes to all collections, or is refused where ``fallback_to_all`` is false. A value that
-    cannot be part of a name of Chroma (letters, digits, ``.``, ``_``, ``-``) is refused always.
+    Where WHERE does not say which values of a key are allowed, a statement goes to every collection whose name fits
+    what it does say: ``*`` stands for the key. With no key known, or more than 10,000 combinations, it goes to all
+    collections. Where ``fallback_to_all`` is false, both are refused. A collection that does not exist is an error. A
+    value that cannot be part of a name of Chroma (letters, digits, ``.``, ``_``, ``-``) is refused always.
     """
+
+    names_must_exist = True
+    """A name that it builds and that does not exist is an error of the statement, not a failure of that collection."""
 
     def __init__(self, template: str, *, fallback_to_all: bool = True) -> None:
         self._template = template
@@ -83,12 +87,12 @@ class PatternRouter:
         if any(values is not None and not values for values in allowed.values()):
             return []
         open_key = next((key for key, values in allowed.items() if values is None), None)
-        if open_key is not None:
-            if self._fallback_to_all:
-                return None
+        if open_key is not None and not self._fallback_to_all:
             raise _unconstrained(query, open_key)
+        if all(values is None for values in allowed.values()):
+            return None
         texts = {
-            key: sorted({self._text(query, value) for value in sorted(values or (), key=repr)})
+            key: ["*"] if values is None else sorted({self._text(query, value) for value in sorted(values, key=repr)})
             for key, values in allowed.items()
         }
         combinations = math.prod(len(values) for values in texts.values())
@@ -116,7 +120,7 @@ class PatternRouter:
 
     def _name(self, query: ast.Query, texts: Mapping[str, str]) -> str:
         name = _FIELD.sub(lambda match: texts[match[1]], self._template)
-        if not is_collection_name(name):
+        if "*" not in name and not is_collection_name(name):
             values = ", ".join(f"{key} = {text!r}" for key, text in texts.items())
             raise _refusal(
                 query,

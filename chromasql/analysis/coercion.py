@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from chromasql import ast
 from chromasql._source import Span
@@ -19,6 +21,8 @@ class MismatchError(Exception):
 
 def as_list(value: Any) -> Sequence[Any] | None:
     """Return the items of a list or an array; None for anything else."""
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=repr)  # a set has no order, and a statement is to be the same on every run
     if hasattr(value, "tolist"):  # numpy and array.array, with no need to import either
         value = value.tolist()
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
@@ -102,11 +106,24 @@ def _scalar(value: Any) -> ast.Scalar:
         if not math.isfinite(value):
             raise MismatchError(f", not {float(value)}")
         return float(value)
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Decimal):
+        return _exact(value)
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         plain = value.item()
         if type(plain) is not type(value):
             return _scalar(plain)
     raise MismatchError(f", not {_described(value)}")
+
+
+def _exact(value: Decimal) -> ast.Scalar:
+    """Return a decimal number as the whole number or the float that is equal to it."""
+    if value.is_finite():
+        plain: int | float = int(value) if value == value.to_integral_value() else float(value)
+        if plain == value:
+            return _scalar(plain)
+    raise MismatchError(", not a Decimal that no float is equal to; pass float(..) or str(..) of it")
 
 
 def _described(value: Any) -> str:

@@ -42,6 +42,8 @@ class Resolver:
         self._lister = lister
         self._route = route
         self._scope = scope
+        # Of the router whose method ``route`` is.
+        self._names_must_exist = getattr(getattr(route, "__self__", None), "names_must_exist", False) is True
 
     async def resolve(self, statement: ast.Statement, dispatcher: Dispatcher) -> Route:
         """
@@ -79,6 +81,8 @@ class Resolver:
             source = self._written_source(statement, name)
             if source is not None:
                 return _unknown_collection(source, await self._lister.known(), statement.source_text)
+            if self._names_must_exist:
+                return _unknown_name(name, await self._lister.known())
             return LookupError(f"collection {name} does not exist") if self._scope.limits_collections else None
 
         return error
@@ -97,9 +101,21 @@ class Resolver:
         assert isinstance(narrowed, ast.Query)
         names = await dispatcher.within_deadline(partial(self._call_router, route, narrowed))
         if names is not None:
-            return Route(tuple(names), "the router")
+            return await self._expand(names, dispatcher)
         listing = await self._lister.list_names(dispatcher)
         return Route(tuple(sorted(listing.names)), "the router, which asks all", listing)
+
+    async def _expand(self, names: Sequence[str], dispatcher: Dispatcher) -> Route:
+        """Return the route to the names of a router, of which those with ``*`` are patterns."""
+        patterns = [name for name in names if "*" in name]
+        if not patterns:
+            return Route(tuple(names), "the router")
+        listing = await self._lister.list_names(dispatcher, patterns)
+        found = {name: None for name in names if "*" not in name}
+        for pattern in patterns:
+            matches = compile_wildcard(pattern, "*")
+            found.update({name: None for name in sorted(listing.names) if matches(name)})
+        return Route(tuple(found), "the router", listing)
 
     async def _call_router(self, route: RouteFunction, query: ast.Query) -> list[str] | None:
         """Return the names that the router chooses; one outside the scope is refused like one that does not exist."""
@@ -110,7 +126,7 @@ class Resolver:
                 # The words of a router may mention collections and values that the scope hides.
                 raise _outside_scope() from error
             raise error.located_in(query.source_text or "") from error.__cause__
-        if names is not None and not all(map(self._scope.allows_collection, names)):
+        if names is not None and not all(self._scope.allows_collection(name) for name in names if "*" not in name):
             raise _outside_scope()
         return names
 
@@ -164,6 +180,14 @@ def _matching(source: ast.Source, known: Sequence[str]) -> list[str]:
 def _outside_scope() -> ChromaSQLRoutingError:
     return ChromaSQLRoutingError(
         "the router found no collection for this statement within its scope", code="no-collection"
+    )
+
+
+def _unknown_name(name: str, known: Sequence[str]) -> ChromaSQLRoutingError:
+    """Return the error for a name that a router built from the values of WHERE, and that does not exist."""
+    near = near_names(name, sorted(known))
+    return ChromaSQLRoutingError(
+        f"the router chose collection {name}, which does not exist{near}", code="unknown-collection"
     )
 
 

@@ -115,11 +115,24 @@ def _finished(statement: ast.Statement, text: str) -> ast.Statement:
         id(node): dataclasses.replace(node, key=position) for position, node in enumerate(questions, start=1)
     }
     if isinstance(statement, ast.Query):
+        _check_comments(statement, text)
         names = {source.alias or source.name for source in statement.sources}
         changes.update((id(node), _unqualified(node, names)) for node in qualified if node.path[0] in names)
     if changes:
         statement = ast.transform(statement, lambda node: changes.get(id(node), node))
     return dataclasses.replace(statement, source_text=text)
+
+
+def _check_comments(query: ast.Query, text: str) -> None:
+    """Refuse ``FROM logs--old``, where a comment would hide the rest of a name that Chroma allows."""
+    for source in (*query.sources, *query.excluded):
+        if text.startswith("--", source.span.end) and not source.quoted:
+            raise ChromaSQLParseError(
+                f"-- begins a comment, so {source.name} alone would be asked; for a name with -- use backticks, "
+                "and for a comment put a blank before it",
+                code="ambiguous-comment",
+                span=Span(source.span.start, source.span.end + 2),
+            )
 
 
 def _unqualified(field: ast.Field, names: set[str | ast.Parameter]) -> ast.Field:

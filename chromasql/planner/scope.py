@@ -39,7 +39,8 @@ class Scope:
     """
     What the statements of a database may reach; what is None is not limited.
 
-    ``collections`` are names, or patterns in which ``*`` stands for any characters. ``fields`` are the columns that
+    ``collections`` are names, or patterns in which ``*`` stands for any characters; ``names`` are exact names, which is
+    what to build from a value that somebody gave: a ``*`` in them is refused. ``fields`` are the columns that
     a statement may name: ``id``, ``document``, ``uri``, ``embedding``, ``metadata`` for all its keys, and
     single keys, as ``year`` or ``metadata.year``; ``*`` then shows those. ``where`` is a predicate that every record
     has to satisfy, with the values of its parameters in ``params``; it may read any field.
@@ -62,14 +63,21 @@ class Scope:
     max_cost: int | None = None
     max_timeout: float | None = None
     within: Scope | None = None
+    names: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("collections", "fields"):
+        for name in ("collections", "fields", "names"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _names(name, value))
         if self.fields is not None:
             _check_fields(self.fields)
+        pattern = next((name for name in self.names or () if "*" in name), None)
+        if pattern is not None:
+            raise ChromaSQLPlanningError(
+                f"names of a Scope are exact, so {pattern!r} is refused; patterns belong in collections",
+                code="invalid-scope",
+            )
         for name in _LIMITS:
             self._check_limit(name)
         if self.where is not None and not isinstance(self.where, str):
@@ -108,7 +116,8 @@ class Scope:
     @property
     def limits_collections(self) -> bool:
         """Whether there may be collections outside."""
-        return self.collections is not None or (self.within is not None and self.within.limits_collections)
+        own = self.collections is not None or self.names is not None
+        return own or (self.within is not None and self.within.limits_collections)
 
     @property
     def restricts(self) -> bool:
@@ -117,13 +126,18 @@ class Scope:
 
     def allows_collection(self, collection: str) -> bool:
         """Tell whether a collection of this name is inside."""
-        inside = self.collections is None or any(fits(collection) for fits in self._fits)
+        inside = (
+            (self.collections is None and self.names is None)
+            or collection in (self.names or ())
+            or any(fits(collection) for fits in self._fits)
+        )
         return inside and (self.within is None or self.within.allows_collection(collection))
 
     def allows_server(self, server: str) -> bool:
         """Tell whether a collection of a server, which is called ``server.name``, may be inside."""
         start = f"{server}."
-        inside = self.collections is None or any(_may_begin(name, start) for name in self.collections)
+        named = (*(self.collections or ()), *(self.names or ()))
+        inside = (self.collections is None and self.names is None) or any(_may_begin(name, start) for name in named)
         return inside and (self.within is None or self.within.allows_server(server))
 
     def allows_column(self, column: Column) -> bool:

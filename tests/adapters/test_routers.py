@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chromasql import ast
+from chromasql import MemoryProvider, ast, connect
 from chromasql.adapters import MetadataFieldRouter, PatternRouter, StaticRouter, load_query_config
 from chromasql.analysis import bind_parameters
 from chromasql.errors import ChromaSQLRoutingError
@@ -345,3 +345,31 @@ def test_a_pattern_never_loses_a_row(condition: Condition, records: list[Metadat
         value = record.get("k")
         text = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
         assert names is None or f"docs-{text}-x" in names
+
+
+def three_kinds() -> MemoryProvider:
+    names = ("acme-api", "acme-faq", "acme-x-api", "other-api")
+    return MemoryProvider({name: [{"id": name, "metadata": {"tenant": name.split("-")[0]}}] for name in names})
+
+
+def test_pattern_router_narrows_by_the_keys_that_are_known() -> None:
+    """With one of two keys known only the collections that fit it are asked; it failed before, when all were."""
+    router = PatternRouter("{tenant}-{kind}")
+    with connect(three_kinds(), router=router) as db:
+        result = db.execute("SELECT id FROM docs WHERE tenant = 'acme' ORDER BY id")
+
+    assert [row["id"] for row in result] == ["acme-api", "acme-faq", "acme-x-api"]
+    assert [outcome.collection for outcome in result.outcomes] == ["acme-api", "acme-faq", "acme-x-api"]
+    assert router.route(query("kind = 'api'")) == ["*-api"]
+    assert router.route(query("other = 1")) is None
+
+
+def test_pattern_router_to_a_collection_that_does_not_exist() -> None:
+    """A value without a collection is a routing error with the nearest names, not an execution error as before."""
+    with (
+        connect(three_kinds(), router=PatternRouter("{tenant}-{kind}")) as db,
+        pytest.raises(ChromaSQLRoutingError, match="did you mean acme-api") as caught,
+    ):
+        db.execute("SELECT id FROM docs WHERE tenant = 'acmee' AND kind = 'api'")
+
+    assert caught.value.code == "unknown-collection"

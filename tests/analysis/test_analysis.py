@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -92,6 +93,11 @@ def test_a_bound_value_is_a_written_value(one: Any, many: list[Any]) -> None:
         ("SELECT id FROM a RANK BY KNN(:q)", {"q": [1, 0.5]}, "SELECT id FROM a RANK BY KNN([1, 0.5])"),
         ("SELECT id FROM a RANK BY KNN(:q)", {"q": {3: 0.5, 1: 2}}, "SELECT id FROM a RANK BY KNN({3: 0.5, 1: 2})"),
         ("SELECT id FROM a RANK BY KNN([:x, 2])", {"x": 1}, "SELECT id FROM a RANK BY KNN([1, 2])"),
+        ("SELECT id FROM a WHERE t = :x", {"x": UUID(int=7)}, f"SELECT id FROM a WHERE t = '{UUID(int=7)}'"),
+        ("SELECT id FROM a WHERE t = :x", {"x": Decimal("2.50")}, "SELECT id FROM a WHERE t = 2.5"),
+        ("SELECT id FROM a WHERE t = :x", {"x": Decimal(3)}, "SELECT id FROM a WHERE t = 3"),
+        ("SELECT id FROM a WHERE t IN :x", {"x": {"b", "a"}}, "SELECT id FROM a WHERE t IN ('a', 'b')"),
+        ("SELECT id FROM a WHERE t IN :x", {"x": frozenset({1})}, "SELECT id FROM a WHERE t IN (1)"),
         ("SELECT id FROM a RANK BY KNN({1: :x})", {"x": 1}, "SELECT id FROM a RANK BY KNN({1: 1})"),
         ("SELECT id FROM a RANK BY KNN('x') * :w + 1", {"w": 2}, "SELECT id FROM a RANK BY KNN('x') * 2 + 1"),
         (
@@ -278,7 +284,7 @@ def test_codes_of_parameters(params: Any, code: str) -> None:
         ("SELECT id FROM a WHERE t = :x", {"x": {1: 2}}, ":x takes a string, a number, a boolean or None, not a dict"),
         ("SELECT id FROM a WHERE t = :x", {"x": dt.date(2024, 1, 1)}, "not date; pass its isoformat()"),
         ("SELECT id FROM a WHERE t = :x", {"x": np.datetime64("2024-01-01")}, "not date; pass its isoformat()"),
-        ("SELECT id FROM a WHERE t = :x", {"x": Decimal(1)}, "not Decimal"),
+        ("SELECT id FROM a WHERE t = :x", {"x": Decimal("0.1")}, "not a Decimal that no float is equal to"),
         ("SELECT id FROM a WHERE t = :x", {"x": np.longdouble(1)}, "not longdouble"),
         ("SELECT id FROM a WHERE t = :x", {"x": b"x"}, "not bytes"),
         ("SELECT id FROM a WHERE t = :x", {"x": math.nan}, "not nan"),
@@ -286,7 +292,7 @@ def test_codes_of_parameters(params: Any, code: str) -> None:
         ("SELECT id FROM a WHERE t = :x", {"x": 10**400}, "this one is too large"),
         ("SELECT id FROM a WHERE t = :x", {"x": "\ud800"}, "not a string with an unpaired surrogate"),
         ("SELECT id FROM a WHERE t IN :x", {"x": "abc"}, ":x takes a list of values, not a string"),
-        ("SELECT id FROM a WHERE t IN :x", {"x": {"a"}}, ":x takes a list of values, not set"),
+        ("SELECT id FROM a WHERE t IN :x", {"x": {"a": 1}}, ":x takes a list of values, not a dict"),
         ("SELECT id FROM a WHERE t IN :x", {"x": [1, [2]]}, ":x takes a list of values; item [1] is list"),
         ("SELECT id FROM a WHERE t IN :x", {"x": [math.nan]}, "item [0] is nan"),
         ("SELECT id FROM a WHERE t LIKE :x", {"x": 1}, ":x takes a string, not 1"),
@@ -345,7 +351,7 @@ def test_refusals_name_the_parameter_and_what_its_place_takes(text: str, params:
         ("SELECT id FROM a WHERE t = ?", [1, 2], "does not use the parameter $2 that is given; it has $1"),
         ("SELECT id FROM a", {"q": 2}, "does not use the parameter 'q' that is given; it has none"),
         ("SELECT id FROM a WHERE t = :x", "abc", "not a single str"),
-        ("SELECT id FROM a WHERE t IN :x", {1, 2}, "not set"),
+        ("SELECT id FROM a WHERE t IN :x", {"x": {1: 2}}, "not a dict"),
     ],
 )
 def test_refusals_of_what_is_given(text: str, params: Any, message: str) -> None:

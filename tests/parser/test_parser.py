@@ -401,3 +401,14 @@ def test_walk():
         "Field",
         "Literal",
     ]
+
+
+def test_a_comment_that_touches_a_name_after_from_is_refused() -> None:
+    """FROM logs--old would ask logs and drop the rest of the line; it did before, without a word."""
+    with pytest.raises(ChromaSQLParseError, match="backticks") as caught:
+        parse("SELECT id FROM logs--old WHERE id = 'none'")
+
+    assert caught.value.code == "ambiguous-comment"
+    assert parse("SELECT id FROM `logs--old`").sources[0].name == "logs--old"
+    assert parse("SELECT id FROM logs --old").sources[0].name == "logs"
+    assert parse("SELECT id--x\nFROM logs").sources[0].name == "logs"

@@ -92,3 +92,19 @@ def test_a_scope_that_cannot_hold_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ChromaSQLPlanningError) as caught:
         Scope(**options)
     assert caught.value.code == "invalid-scope"
+
+
+def test_names_of_a_scope_are_exact() -> None:
+    """Exact names are inside beside the patterns, and a star in a name is refused: it came by a value."""
+    scope = Scope(names=["acme-api"], collections=["docs-*"])
+
+    assert [name for name in ("acme-api", "acme-faq", "docs-1") if scope.allows_collection(name)] == [
+        "acme-api",
+        "docs-1",
+    ]
+    assert not Scope(names=[]).allows_collection("acme-api")
+    assert Scope(names=["eu.docs"]).allows_server("eu")
+    assert not Scope(names=["eu.docs"]).allows_server("us")
+    with pytest.raises(ChromaSQLPlanningError, match="names of a Scope are exact") as caught:
+        Scope(names=["*-api"])
+    assert caught.value.code == "invalid-scope"
