@@ -31,10 +31,10 @@ class CallFailed(Exception):  # noqa: N818 - it never leaves the engine
 
 
 class HandleChanged(Exception):  # noqa: N818 - it never leaves the engine
-    """A collection was deleted and recreated unlike it was, so what the statement has done so far does not hold."""
+    """A collection was deleted and recreated, so what the statement has read of it so far does not hold."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"collection {name} was recreated with a different space, dimension or embedding function")
+        super().__init__(f"collection {name} was deleted and recreated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,8 @@ class CollectionCalls:
         Raises
         ------
         HandleChanged
-            Where a reopened collection has another space, dimension or embedding function.
+            Where the collection was recreated after it had answered a call of the statement, or with another space,
+            dimension or embedding function.
         CallFailed
             For any other failure, after the retries.
         """
@@ -119,6 +120,9 @@ class CollectionCalls:
         except CallFailed as failed:
             if handle.refreshed or not is_missing(failed.cause):
                 raise
+        if handle.answered:
+            # Rows of the collection that was deleted may be in the answer already.
+            raise HandleChanged(handle.name)
         known = handle.signature
         handle.refreshed = True
         self.ledger[handle.name].retries += 1
@@ -170,6 +174,7 @@ class CollectionCalls:
             step.size = (step.size or 0) + handle.collection.bytes_received - before
         if method == "search" or not handle.checks:
             check_answer(method, arguments, answer)
+        handle.answered = True
         if self.options.keep_raw:
             record.responses.append(answer)
         return answer

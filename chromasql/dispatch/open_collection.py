@@ -25,13 +25,15 @@ class CollectionHandle:
     `attach` reads what is known of it without a call: ``space`` is its distance function (l2, cosine or ip),
     ``dimension`` the number of components of its vectors; each is None where the collection is empty or does not say.
     ``checks`` tells that the collection checks its answers to ``get``, ``query`` and ``count`` itself, and
-    ``refreshed`` that it was opened a second time because the first handle was stale.
+    ``refreshed`` that it was opened a second time because the first handle was stale; ``answered`` that it has answered
+    a call of the statement.
     """
 
     name: str
     place: int
     collection: Any = None
     refreshed: bool = False
+    answered: bool = field(default=False, init=False)
     space: str | None = field(default=None, init=False)
     dimension: int | None = field(default=None, init=False)
     checks: bool = field(default=False, init=False)

@@ -20,6 +20,7 @@ from chromasql.operators.predicate import compile_condition
 from chromasql.operators.row import HitColumns, Row
 from chromasql.plan import ChromaRequest, Filter
 from chromasql.plan.dialect import LOCAL
+from chromasql.planner import MAX_CANDIDATES
 from chromasql.retrieval.collection_reader import CollectionReader
 from chromasql.retrieval.scan import (
     fill_rows,
@@ -208,8 +209,12 @@ async def _extend_past_ties(
 ) -> list[Row]:
     """Request more where the cut goes through records that are equally far."""
     wanted, count = knn.wanted, knn.wanted + 1
-    while len(rows) >= count and rows[-1].distance == rows[wanted - 1].distance:
-        count *= _GROWTH
+    if len(rows) < count or rows[-1].distance != rows[wanted - 1].distance:
+        return rows
+    # A server that makes up records would be asked for more and more.
+    most = min(await reader.count(), MAX_CANDIDATES)
+    while count < most and len(rows) >= count and rows[-1].distance == rows[wanted - 1].distance:
+        count = min(count * _GROWTH, most)
         (rows,) = await _query_rows(reader, knn, request, [vector], count)
     return rows
 

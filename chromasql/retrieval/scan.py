@@ -12,6 +12,7 @@ from chromasql.plan import ALWAYS, ChromaRequest, Condition, Filter, columns_of
 from chromasql.plan.dialect import LOCAL
 from chromasql.plan.parts import PARTS
 from chromasql.retrieval.collection_reader import CollectionReader
+from chromasql.retrieval.record_pages import RecordPages
 
 __all__ = [
     "fetch_by_ids",
@@ -102,34 +103,28 @@ async def scan(
     Yields
     ------
     list of Row
-        At least one row, in the order of the records.
+        At least one row, in the order of the records. A record that is there from the first page to the last is yielded
+        once, whoever adds, updates and deletes others meanwhile; see `chromasql.retrieval.record_pages`.
     """
     fetched = parts_with_checked(parts, filter_.residual)
     passes = None if filter_.residual is None else compile_condition(filter_.residual)
-    seen: set[str] | None = set() if len(filter_.requests) > 1 else None
+    yielded: set[int] | None = set() if len(filter_.requests) > 1 else None
     left = wanted
     for request in filter_.requests:
-        offset = 0
         size = page if wanted is None or passes is None else min(_FIRST_PAGE, page)
-        while left is None or left > 0:
-            limit = size if left is None or passes is not None else min(size, left)
-            answer = await reader.get(
-                **request_arguments(request), include=include(fetched), limit=limit, offset=offset
-            )
+        pages = RecordPages(reader, {**request_arguments(request), "include": include(fetched)}, page)
+        while (left is None or left > 0) and not pages.ended:
+            answer = await pages.read(size if left is None or passes is not None else min(size, left))
             rows = _page_rows(reader, answer, fetched)
-            count = len(rows)
-            if seen is not None:
-                rows = [row for row in rows if row.id not in seen]
-                seen.update(row.id for row in rows)
+            if yielded is not None:
+                rows = [row for row in rows if hash(row.id) not in yielded]
+                yielded.update(hash(row.id) for row in rows)
             if passes is not None:
                 rows = [row for row in rows if passes(row)]
             rows = rows[:left]
             left = None if left is None else left - len(rows)
             if rows:
                 yield rows
-            if count == 0 or (count < limit and page == LOCAL.page):
-                break
-            offset += count
             size = min(size * 4, page)
 
 
