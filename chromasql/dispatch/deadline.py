@@ -20,9 +20,11 @@ class Deadline:
     ends: float | None = None
 
     @classmethod
-    def after(cls, seconds: float | None) -> Deadline:
-        """Return the deadline so many seconds from now; None for no limit."""
-        return cls() if seconds is None else cls(seconds, asyncio.get_running_loop().time() + seconds)
+    def after(cls, seconds: float | None, began: float | None = None) -> Deadline:
+        """Return the deadline so many seconds after the statement ``began`` (None: now); None for no limit."""
+        if seconds is None:
+            return cls()
+        return cls(seconds, (asyncio.get_running_loop().time() if began is None else began) + seconds)
 
     def remaining(self) -> float | None:
         """Return the seconds that are left, at least 0, or None without a limit."""

@@ -69,7 +69,9 @@ class Dispatcher:
         if limiter is None:
             limiter = CallLimits(options.concurrency).for_running_loop()
         ledger = Ledger(options.min_success)
-        return cls(CollectionCalls(source, options, limiter, Deadline.after(options.timeout), ledger), trace)
+        return cls(
+            CollectionCalls(source, options, limiter, Deadline.after(options.timeout, options.began), ledger), trace
+        )
 
     def restarted(self, unlisted: frozenset[str] = frozenset()) -> Dispatcher:
         """

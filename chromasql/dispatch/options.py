@@ -43,7 +43,9 @@ class DispatchOptions:
     concurrency : int
         The maximum of collections in which a step runs at once.
     timeout : float, optional
-        Seconds for the whole statement, from the moment at which its dispatcher is made.
+        Seconds for the whole statement, from the moment at which it began.
+    began : float, optional
+        That moment on the clock of the running event loop. Default: when its dispatcher is made.
     on_error : str
         ``skip`` goes on without a collection that fails, ``fail`` ends the statement.
     retries : int
@@ -63,3 +65,4 @@ class DispatchOptions:
     collection_timeout: float | None = None
     min_success: float | None = None
     keep_raw: bool = False
+    began: float | None = None

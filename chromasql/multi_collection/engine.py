@@ -30,15 +30,16 @@ from chromasql.executor import RunOptions, run_plan, stream_plan
 from chromasql.executor.catalog import describe_collection, show_collections
 from chromasql.explain import analyzed, explained
 from chromasql.multi_collection.listing import Lister
+from chromasql.multi_collection.long_texts import parse_in_time, run_in_time
 from chromasql.multi_collection.options import EngineOptions, check_limit, check_scope
 from chromasql.multi_collection.plan_cache import PlanCache
 from chromasql.multi_collection.provider import Provider
 from chromasql.multi_collection.resolver import Resolver, Route
-from chromasql.parser import parse, parse_script
+from chromasql.parser import parse_script
 from chromasql.plan import DescribePlan, QueryPlan, ShowPlan, StatementPlan
 from chromasql.plan.dialect import LOCAL, Dialect, dialect_named
 from chromasql.planner import Settings, bind_collections, bind_visible_records
-from chromasql.planner.scope import Scope
+from chromasql.planner.scope import OPEN, Scope
 from chromasql.protocols import AsyncCollectionProvider
 from chromasql.result import ExecutionResult
 from chromasql.retrieval.dialect_detection import first_dialect, known_dialect, remember_dialect
@@ -63,6 +64,14 @@ _MAX_PROBES = 3
 
 _PROBE_SHARE = 0.25
 """The share of the time of a statement that detecting the dialect may take."""
+
+
+_MAX_AT_ONCE = 32
+"""How many statements of a script run at once."""
+
+
+_MAX_STATEMENTS = 1_000
+"""How many statements a script within a scope may have."""
 
 
 class _Shared:
@@ -131,20 +140,34 @@ class Engine:
         With ``explain_rows`` the rows of a ranked statement show how they came to their score. Raises
         `ChromaSQLParseError`, `ChromaSQLPlanningError` or `ChromaSQLExecutionError`, with the text of the statement.
         """
-        parsed = _parsed(statement)
-        with self._shared.pools.in_use(), waiting_elsewhere(), Trace.of(parsed) as trace, _located(parsed):
-            ready = await self._prepare(parsed, params, timeout, trace)
+        began = asyncio.get_running_loop().time()
+        settings = self._settings(timeout)
+        with self._shared.pools.in_use(), waiting_elsewhere():
+            parsed = await parse_in_time(statement, settings)
+            return await self._execute_parsed(parsed, params, settings, began, explain_rows=explain_rows)
+
+    async def _execute_parsed(
+        self,
+        parsed: ast.Statement,
+        params: OptionalParameters,
+        settings: Settings,
+        began: float,
+        *,
+        explain_rows: bool,
+    ) -> ExecutionResult:
+        with Trace.of(parsed) as trace, _located(parsed):
+            ready = await self._prepare(parsed, params, settings, began, trace)
             result = await self._run_current(ready, explain_rows=explain_rows)
             trace.returned(result)
             return result
 
     async def _prepare(
-        self, parsed: ast.Statement, params: OptionalParameters, seconds: float | None, trace: Trace
+        self, parsed: ast.Statement, params: OptionalParameters, settings: Settings, began: float, trace: Trace
     ) -> _Ready:
         """Bind and plan a statement, find its collections and set the plan on them."""
-        settings = self._settings(seconds)
-        bound, plan = self._plans.bind_and_plan(parsed, params, settings)
-        dispatcher = self._dispatcher(bound, _effective(settings, plan), trace)
+        work = partial(self._plans.bind_and_plan, parsed, params, settings)
+        bound, plan = await run_in_time(work, len(parsed.source_text or ""), settings)
+        dispatcher = self._dispatcher(bound, _effective(settings, plan), began, trace)
         route = await self._resolver.resolve(bound, dispatcher)
         return _Ready(await self._bound(plan, route, dispatcher), route, dispatcher)
 
@@ -157,7 +180,7 @@ class Engine:
             timeout = min(timeout or longest, longest)
         return settings if timeout == settings.timeout else dataclasses.replace(settings, timeout=timeout)
 
-    def _dispatcher(self, statement: ast.Statement, effective: Settings, trace: Trace) -> Dispatcher:
+    def _dispatcher(self, statement: ast.Statement, effective: Settings, began: float, trace: Trace) -> Dispatcher:
         source = CollectionSource(
             self._provider.get_collection,
             self._provider.kept_collection,
@@ -172,6 +195,7 @@ class Engine:
             collection_timeout=effective.collection_timeout,
             min_success=effective.min_success,
             keep_raw=self._options.keep_raw,
+            began=began,
         )
         return Dispatcher.start(source, options, trace=trace, limiter=self._shared.limits.for_running_loop())
 
@@ -220,10 +244,12 @@ class Engine:
 
         Raises what `execute` raises, and `ChromaSQLPlanningError` for any other statement.
         """
-        parsed = _parsed(statement)
+        began = asyncio.get_running_loop().time()
+        settings = self._settings(timeout)
+        parsed = await parse_in_time(statement, settings)
         # The caller's code runs between pages; its spans must not become children of ours.
         with Trace.of(parsed, current=False) as trace, _located(parsed):
-            ready = await self._prepare(parsed, params, timeout, trace)
+            ready = await self._prepare(parsed, params, settings, began, trace)
             plan, dispatcher = ready.plan, ready.dispatcher
             if not isinstance(plan, QueryPlan) or plan.explain is not None:
                 raise ChromaSQLPlanningError(
@@ -244,21 +270,32 @@ class Engine:
         timeout: float | None = None,  # noqa: ASYNC109 - as for one statement
     ) -> list[ExecutionResult]:
         """
-        Run the statements of a script at once and return their results in order.
+        Run the statements of a script, up to 32 at once, and return their results in order.
 
         Each statement takes the named parameters that it uses, and one that no statement uses is an error. Positional
         parameters belong to a script of one statement. The first error cancels the other statements and is raised.
         """
-        statements = parse_script(script)
+        settings = self._settings(timeout)
+        statements = await run_in_time(partial(parse_script, script), len(script), settings)
+        if self._options.scope is not OPEN and len(statements) > _MAX_STATEMENTS:
+            raise ChromaSQLPlanningError(
+                f"the script has {len(statements)} statements, and at most {_MAX_STATEMENTS} are allowed in a scope",
+                code="scope-limit",
+            )
         shares = share_parameters(statements, params)
-        work = [
-            asyncio.ensure_future(self.execute(statement, share, timeout=timeout))
-            for statement, share in zip(statements, shares, strict=True)
-        ]
+        results: list[ExecutionResult | None] = [None] * len(statements)
+        waiting = iter(enumerate(zip(statements, shares, strict=True)))
+
+        async def run_next() -> None:
+            for index, (statement, share) in waiting:
+                results[index] = await self.execute(statement, share, timeout=timeout)
+
+        work = [asyncio.ensure_future(run_next()) for _ in range(min(_MAX_AT_ONCE, len(statements)))]
         try:
-            return await asyncio.gather(*work)
+            await asyncio.gather(*work)
         finally:
             await cancel_all(work)
+        return [result for result in results if result is not None]
 
     async def _bound(self, plan: StatementPlan, route: Route, dispatcher: Dispatcher) -> StatementPlan:
         """Set a plan on its collections, for the kind of Chroma that holds them."""
@@ -313,17 +350,6 @@ def _effective(settings: Settings, plan: StatementPlan) -> Settings:
 
 def _changed(changed: HandleChanged) -> ChromaSQLExecutionError:
     return ChromaSQLExecutionError(f"{changed} during the query; retry", code="collection-changed")
-
-
-def _parsed(statement: str | ast.Statement) -> ast.Statement:
-    if isinstance(statement, str):
-        return parse(statement)
-    if not isinstance(statement, ast.Statement):
-        raise ChromaSQLPlanningError(
-            f"a statement is text, or the tree that parse returns, not {type(statement).__name__}",
-            code="invalid-argument",
-        )
-    return statement
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -123,10 +124,14 @@ def _finished(statement: ast.Statement, text: str) -> ast.Statement:
     return dataclasses.replace(statement, source_text=text)
 
 
+# A comment that reads on like the name before it.
+_GLUED_COMMENT = re.compile(r"--[A-Za-z0-9_.]")
+
+
 def _check_comments(query: ast.Query, text: str) -> None:
     """Refuse ``FROM logs--old``, where a comment would hide the rest of a name that Chroma allows."""
     for source in (*query.sources, *query.excluded):
-        if text.startswith("--", source.span.end) and not source.quoted:
+        if _GLUED_COMMENT.match(text, source.span.end) and not source.quoted:
             raise ChromaSQLParseError(
                 f"-- begins a comment, so {source.name} alone would be asked; for a name with -- use backticks, "
                 "and for a comment put a blank before it",

@@ -45,7 +45,10 @@ _SPACES = {"COSINE": "cosine", "L2": "l2", "IP": "ip"}
 
 def statement_text(statement: ast.Statement) -> str:
     """Return the text of a statement in one line."""
-    return " ".join((statement.source_text or "").split())
+    text = statement.source_text or ""
+    # The text of a statement of a script is the whole script, and one that was built by hand has no place in it.
+    start, end = statement.span
+    return " ".join((text[start:end] if end > start else text).split())
 
 
 class QueryPlanner:

@@ -9,7 +9,7 @@ import pytest
 import re2
 
 import chromasql
-from chromasql.operators.patterns import compile_regex
+from chromasql.operators import patterns
 from tests.support.stores import drop
 
 LENGTHS = (10, 1_000, 100_000)
@@ -42,7 +42,7 @@ def test_re2_re_checks_patterns(store: Any, monkeypatch: pytest.MonkeyPatch) -> 
         return really(pattern, options)
 
     monkeypatch.setattr(re2, "compile", compile_and_note)
-    compile_regex.cache_clear()
+    patterns._compiled.cache_clear()
     with chromasql.connect(client) as database:
         rows = database.execute(f"SELECT id FROM {name} WHERE text REGEX '^a{{10}}$'").rows
 
