@@ -7,10 +7,18 @@ import re
 __all__ = ["COLLECTION_NAME_RULE", "is_collection_name", "is_name_part", "is_server_name"]
 
 COLLECTION_NAME_RULE = "a name has 3 to 512 characters, a letter or a digit at both ends and no two dots in a row"
-"""Chroma's rule for the name of a collection in words; inside, it allows letters, digits, ``.``, ``_`` and ``-``."""
+"""
+Chroma's rule for the name of a collection in words.
+
+Inside, it allows letters, digits, ``.``, ``_`` and ``-``; before it, the name of a topology and a ``+``. The address of
+a machine, four numbers with dots, is not allowed.
+"""
 
 
-_COLLECTION = re.compile(r"(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
+_COLLECTION = re.compile(r"(?!.*\.\.)(?:[a-zA-Z0-9_-]+\+)?[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
+
+
+_IPV4 = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
 
 
 _PART = re.compile(r"[a-zA-Z0-9._-]*")
@@ -25,7 +33,7 @@ def is_collection_name(name: str) -> bool:
 
     chromadb's clients put a name into an address unquoted, so one that Chroma does not allow must never reach them.
     """
-    return _COLLECTION.fullmatch(name) is not None
+    return _COLLECTION.fullmatch(name) is not None and _IPV4.fullmatch(name) is None
 
 
 def is_name_part(text: str) -> bool:

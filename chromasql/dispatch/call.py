@@ -13,7 +13,7 @@ from chromasql.dispatch.deadline import Deadline
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.dispatch.options import CollectionSource, DispatchOptions
 from chromasql.dispatch.outcomes import CollectionTimeoutError, Ledger, StepName
-from chromasql.dispatch.responses import check_answer, is_missing
+from chromasql.dispatch.responses import check_answer, check_space, is_missing
 from chromasql.dispatch.retry import call_with_retry
 from chromasql.errors import ChromaSQLError
 
@@ -174,6 +174,8 @@ class CollectionCalls:
             step.size = (step.size or 0) + handle.collection.bytes_received - before
         if method == "search" or not handle.checks:
             check_answer(method, arguments, answer)
+        if method == "query":
+            check_space(handle.space, answer)
         handle.answered = True
         if self.options.keep_raw:
             record.responses.append(answer)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chromasql.errors import ChromaSQLExecutionError
+from chromasql.values import are_distances, is_metadata
 
-__all__ = ["check_answer", "is_missing"]
+__all__ = ["check_answer", "check_space", "is_missing"]
 
 
 def is_missing(error: BaseException) -> bool:
@@ -22,8 +22,9 @@ def check_answer(method: str, arguments: Mapping[str, Any], answer: Any) -> None
     """
     Raise `ChromaSQLExecutionError` for an answer that Chroma cannot have returned for these arguments.
 
-    ``method`` is ``get``, ``query``, ``count`` or ``search``. The lists must be equally long and distances finite.
-    Other values are not checked one by one: a wrong one fails where it is read.
+    ``method`` is ``get``, ``query``, ``count`` or ``search``. The lists must be equally long, ids different,
+    distances finite in single precision, and metadata what Chroma stores. Other values are not checked one by one: a
+    wrong one fails where it is read.
     """
     if method == "count":
         if type(answer) is not int or answer < 0:
@@ -47,6 +48,12 @@ def check_answer(method: str, arguments: Mapping[str, Any], answer: Any) -> None
         _check_lists(method, {name: values[index] for name, values in lists.items() if values is not None})
 
 
+def check_space(space: str | None, answer: Mapping[str, Any]) -> None:
+    """Raise `ChromaSQLExecutionError` for an answer to ``query`` with a squared distance (l2) below 0."""
+    if space == "l2" and any(min(found, default=0.0) < 0 for found in answer["distances"]):
+        raise _malformed_response("query", "a distance below 0, which l2 does not have")
+
+
 def _check_search(payloads: Sequence[Mapping[str, Any]], answer: Mapping[str, Any]) -> None:
     columns: dict[str, Any] = {"ids": answer.get("ids"), "scores": answer.get("scores")}
     for name, values in columns.items():
@@ -63,19 +70,18 @@ def _check_lists(method: str, lists: Mapping[str, Any]) -> None:
     for name, values in lists.items():
         if _length(values) != len(ids):
             raise _malformed_response(method, f"{name} that do not line up with its {len(ids)} ids")
-    if not _all_finite(lists.get("distances", ())):
-        raise _malformed_response(method, "distances that are not finite numbers")
+    if len(set(ids)) < len(ids):
+        raise _malformed_response(method, "an id more than once")
+    if not are_distances(lists.get("distances", ())):
+        raise _malformed_response(method, "distances that are not finite numbers in single precision")
+    if not all(map(is_metadata, lists.get("metadatas", ()))):
+        raise _malformed_response(
+            method, "metadata that Chroma does not store, such as a mapping or a list with None as a value"
+        )
 
 
 def _length(values: Any) -> int | None:
     return None if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__") else len(values)
-
-
-def _all_finite(values: Iterable[Any]) -> bool:
-    try:
-        return all(map(math.isfinite, values))
-    except TypeError:
-        return False
 
 
 def _malformed_response(method: str, what: str) -> ChromaSQLExecutionError:

@@ -31,7 +31,8 @@ def group_key(value: Any) -> Hashable:
         return "list", tuple(map(group_key, value))
     if value != value:  # noqa: PLR0124 - only NaN differs from itself
         return "number", "NaN"
-    return kind_of(value), value
+    # A sparse vector, say, is not hashable.
+    return kind_of(value), value if isinstance(value, Hashable) else repr(value)
 
 
 def keep_groups(rows: Sequence[Row], keep: Keep) -> list[Row]:

@@ -27,12 +27,19 @@ _COMPARABLE = ({int}, {str})
 
 
 def sort_key(value: Any) -> tuple[float, Any]:
-    """Return a key that orders values of any kind: boolean, number (NaN after all others), string, list."""
+    """
+    Return a key that orders values of any kind: boolean, number (NaN after all others), string, list, anything else.
+
+    Anything else is a sparse vector, say, or a None in a list.
+    """
     if isinstance(value, list):
         return 3, [sort_key(item) for item in value]
+    kind = _KINDS.get(type(value))
+    if kind is None:
+        return 4, repr(value)
     if value != value:  # noqa: PLR0124 - only NaN differs from itself
         return 1.5, None
-    return _KINDS[type(value)], value
+    return kind, value
 
 
 def order_rows(rows: Iterable[Row], keys: Sequence[OrderKey], limit: int | None = None) -> list[Row]:

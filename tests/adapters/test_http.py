@@ -649,6 +649,10 @@ GOOD_QUERY = {"ids": [["a", "b"]], "distances": [[0.5, 1]], "embeddings": [[[1.0
         {"documents": {"a": "x"}},
         {"metadatas": [[{"n": 1}, None]]},
         {"metadatas": [{"n": 1}]},
+        {"metadatas": [{"n": {"k": 1}}, None]},
+        {"metadatas": [{"n": [None]}, None]},
+        {"metadatas": [{"n": [[1]]}, None]},
+        {"ids": ["a", "a"]},
     ],
     ids=str,
 )
@@ -672,8 +676,11 @@ async def test_misaligned_get(change):
         {"distances": [[0.5, None]]},
         {"distances": [[0.5, "1"]]},
         {"distances": [[0.5, True]]},
+        {"distances": [[0.5, 1e39]]},
+        {"ids": [["a", "a"]]},
         {"embeddings": [[1.0, 2.0]]},
         {"embeddings": [[[1.0, None], None]]},
+        {"embeddings": [[[1.0, -1e300], None]]},
         {"embeddings": [[[[1.0]], None]]},
     ],
     ids=str,
@@ -1085,9 +1092,9 @@ def test_errors_pickle(error):
 
 
 CELLS = {
-    "distances": st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
+    "distances": st.floats(-3.4e38, 3.4e38) | st.integers(-(10**38), 10**38),
     "documents": st.none() | st.text(),
-    "embeddings": st.none() | st.lists(st.floats(allow_nan=False, allow_infinity=False)),
+    "embeddings": st.none() | st.lists(st.floats(-3.4e38, 3.4e38)),
     "metadatas": st.none() | st.dictionaries(st.text(), st.integers()),
     "uris": st.none() | st.text(),
 }
@@ -1096,7 +1103,7 @@ CELLS = {
 @st.composite
 def rows(draw: st.DrawFn) -> tuple[list[str], dict[str, list[Any]]]:
     """A list of ids, and columns that line up with it."""
-    ids = draw(st.lists(st.text(), max_size=5))
+    ids = draw(st.lists(st.text(), max_size=5, unique=True))
     names = draw(st.sets(st.sampled_from(sorted(CELLS))))
     return ids, {name: draw(st.lists(CELLS[name], min_size=len(ids), max_size=len(ids))) for name in names}
 

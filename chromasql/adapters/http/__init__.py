@@ -27,9 +27,10 @@ from typing import Any, ClassVar, Self
 from chromasql import _publish
 from chromasql.adapters.http.address import build_headers, parse_address, quote_segment
 from chromasql.adapters.http.errors import HttpConnectionError, HttpError, HttpNotFoundError, HttpResponseError
-from chromasql.adapters.http.options import HttpOptions
+from chromasql.adapters.http.options import MAX_RESPONSE_BYTES, HttpOptions
 from chromasql.adapters.http.responses import CELLS, find_misfit
-from chromasql.adapters.http.session import Server, encode_vectors
+from chromasql.adapters.http.session import Server, clean_reason, encode_vectors
+from chromasql.adapters.names import COLLECTION_NAME_RULE, is_collection_name
 from chromasql.errors import ChromaSQLError, describe_exception, near_names
 
 __all__ = [
@@ -43,6 +44,10 @@ __all__ = [
 ]
 
 _PAGE = 1_000
+
+
+# A server that always has another name would be listed for ever; Chroma Cloud has at most as many per database.
+_MAX_COLLECTIONS = 1_000_000
 
 
 _OBJECT: frozenset[type] = frozenset({dict, NoneType})
@@ -205,6 +210,9 @@ class HttpProvider:
         The size of the pool, and so the maximum of concurrent calls. Default: 8.
     timeout : float
         Seconds for each request, the wait for a free connection included. Default: 60.
+    max_response_bytes : int
+        The largest response that is read; a larger one fails its request. Default: 1 GiB. A response that is packed
+        (gzip, say) is refused, as its size cannot be known before.
 
     Raises
     ------
@@ -223,8 +231,9 @@ class HttpProvider:
         ssl: SSLContext | bool | None = None,
         connections: int = 8,
         timeout: float = 60.0,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
-        options = HttpOptions(headers, token, tenant, database, ssl, connections, timeout)
+        options = HttpOptions(headers, token, tenant, database, ssl, connections, timeout, max_response_bytes)
         self.max_concurrency = options.connections
         self.tenant = "default_tenant" if options.tenant is None else options.tenant
         self.database = "default_database" if options.database is None else options.database
@@ -265,6 +274,8 @@ class HttpProvider:
                 raise self._server.malformed_response("its collections are not a list")
             found |= {collection.name: collection for collection in map(self._read_model, page)}
             offset += len(page)
+            if len(found) > _MAX_COLLECTIONS:
+                raise self._server.malformed_response(f"its list of collections has no end, at {len(found):,} names")
         self._collections = found
         return list(found)
 
@@ -272,12 +283,24 @@ class HttpProvider:
         """Return the collection of that name; the server is asked once."""
         collection = self._collections.get(name)
         if collection is None:
+            if not is_collection_name(name):
+                # It is not sent: what stands between here and Chroma may read it as something else than a name.
+                raise HttpNotFoundError(
+                    f"collection {clean_reason(name)!r} does not exist: {COLLECTION_NAME_RULE}"
+                    + near_names(name, self._collections),
+                    status=404,
+                )
             try:
                 model = await self._server.call("GET", f"/collections/{quote_segment(name)}")
             except HttpNotFoundError as error:
                 error.message += near_names(name, self._collections)
                 raise
-            collection = self._collections[name] = self._read_model(model)
+            collection = self._read_model(model)
+            if collection.name != name:
+                raise self._server.malformed_response(
+                    f"collection {name} was requested, and {clean_reason(collection.name)!r} came"
+                )
+            self._collections[name] = collection
         return collection
 
     def kept_collection(self, name: str) -> HttpCollection | None:

@@ -12,7 +12,10 @@ from typing import Any
 from chromasql.adapters.http.address import check_name
 from chromasql.errors import ChromaSQLError
 
-__all__ = ["HttpOptions"]
+__all__ = ["MAX_RESPONSE_BYTES", "HttpOptions"]
+
+MAX_RESPONSE_BYTES = 2**30
+"""The largest response that is read by default: above 10,000 records with vectors of 3,072 dimensions as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,13 @@ class HttpOptions:
     ssl: SSLContext | bool | None = None
     connections: int = 8
     timeout: float = 60.0
+    max_response_bytes: int = MAX_RESPONSE_BYTES
 
     def __post_init__(self) -> None:
         if type(self.connections) is not int or self.connections < 1:
             raise _invalid("connections", "a whole number of at least 1", self.connections)
+        if type(self.max_response_bytes) is not int or self.max_response_bytes < 1:
+            raise _invalid("max_response_bytes", "a whole number of at least 1", self.max_response_bytes)
         if type(self.timeout) not in {float, int} or not 0 < self.timeout < math.inf:
             raise _invalid("timeout", "a number of seconds above 0", self.timeout)
         if not isinstance(self.ssl, bool | SSLContext | None):

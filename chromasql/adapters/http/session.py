@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import math
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from chromasql.adapters.http.options import HttpOptions
 
-__all__ = ["Server", "encode_vectors"]
+__all__ = ["Server", "clean_reason", "encode_vectors"]
 
 _CONNECT_SECONDS = 10.0
 
@@ -31,6 +32,12 @@ _LARGE_BODY = 2**20
 
 
 _LONGEST_REASON = 500
+
+
+_LONGEST_KIND = 80
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -61,7 +68,7 @@ class Server:
         url = URL(self.root + path, encoded=True)
         try:
             async with session.request(method, url, data=data, allow_redirects=False) as response:
-                raw = await response.read()
+                raw = await self._read(response)
         except asyncio.CancelledError:
             # A pool that is closed cancels the calls that wait for a connection: the task itself was not cancelled.
             task = asyncio.current_task()
@@ -80,6 +87,29 @@ class Server:
             return orjson.loads(raw), len(raw)
         except ValueError as error:
             raise self.malformed_response(f"it is not JSON, {describe_exception(error)}") from error
+
+    async def _read(self, response: ClientResponse) -> bytes:
+        """Return the body of a response, in pieces, so that no more than the largest allowed is ever held."""
+        coding = response.headers.get("Content-Encoding", "identity")
+        if coding.strip().lower() not in {"", "identity"}:
+            # A few packed bytes may become any number; requests say that they want none.
+            raise self.malformed_response(f"its content encoding is {clean_reason(coding)}, which nobody asked for")
+        largest = self.options.max_response_bytes
+        pieces: list[bytes] = []
+        size = response.content_length or 0
+        if size <= largest:
+            size = 0
+            async for piece in response.content.iter_any():
+                size += len(piece)
+                if size > largest:
+                    break
+                pieces.append(piece)
+        if size > largest:
+            raise HttpResponseError(
+                f"{self.origin} sent a response of more than {largest:,} bytes; "
+                "ask for fewer records or columns, or raise max_response_bytes of HttpProvider"
+            )
+        return b"".join(pieces)
 
     async def close(self) -> None:
         """Close the sessions of this loop and of closed ones, and have the other loops close theirs."""
@@ -119,6 +149,7 @@ class Server:
                 # Not `connect`: that one counts the wait for a free connection too.
                 timeout=aiohttp.ClientTimeout(total=self.options.timeout, sock_connect=_CONNECT_SECONDS),
                 trust_env=False,
+                auto_decompress=False,
             )
             # Threads with event loops of their own do the same: the list is copied, and each entry is one thread's.
             for known in list(self.sessions):
@@ -160,14 +191,20 @@ class Server:
             case {"error": str(kind), "message": str(text)}:
                 pass
         status = response.status
+        kind = None if kind is None else clean_reason(kind, _LONGEST_KIND)
         shown = f"{status} {kind}" if kind is not None else str(status)
         missing = status == 404 and kind == "NotFoundError"
         return (HttpNotFoundError if missing else HttpError)(
-            f"{text[:_LONGEST_REASON]} ({shown} from {self.origin}{_advise(status, kind)})",
+            f"{clean_reason(text)} ({shown} from {self.origin}{_advise(status, kind)})",
             status=status,
             kind=kind,
             retry_after=_read_retry_after(response.headers.get("Retry-After")),
         )
+
+
+def clean_reason(text: str, longest: int = _LONGEST_REASON) -> str:
+    """Return what a server said, cut, and without the control characters that a terminal would act on."""
+    return _CONTROL.sub(" ", text[:longest])
 
 
 def _advise(status: int, kind: str | None) -> str:
