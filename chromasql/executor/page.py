@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from chromasql.executor.left_out import warn_of_left_out
 from chromasql.executor.materialize import materialize
 from chromasql.executor.rerank import rerank_rows
 from chromasql.executor.state import Candidates, Page, StatementContext
@@ -27,6 +28,7 @@ async def cut_page(context: StatementContext, found: Candidates | Page) -> list[
     if plan.aggregation is not None:
         groups = Groups(plan.aggregation)
         groups.add(rows)
+        warn_of_left_out(context, groups)
         return group_page(groups, plan)
     if plan.keep is not None:
         rows = keep_groups(rows, plan.keep)

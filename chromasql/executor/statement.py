@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
+from chromasql.executor.hints import warn_of_the_answer
 from chromasql.executor.page import cut_page
 from chromasql.executor.ranked import rank
 from chromasql.executor.state import StatementContext
-from chromasql.executor.unknown_keys import warn_of_unknown_keys
 from chromasql.executor.unranked import aggregate, scan_collections
 from chromasql.operators.project import EXPLAIN_COLUMN, project_rows
 from chromasql.operators.row import Row
@@ -25,7 +25,7 @@ async def run_statement(context: StatementContext) -> ExecutionResult:
     explains = context.options.explain_rows
     results = tuple(project_rows(rows, plan, explain_rows=explains) for rows in pages)
     shown = [row for rows in results for row in rows]
-    await warn_of_unknown_keys(context, shown)
+    await warn_of_the_answer(context, pages, shown)
     columns = tuple(output.name for output in plan.outputs)
     return ExecutionResult(
         rows=shown,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from chromasql.dispatch.open_collection import CollectionHandle
+from chromasql.executor.left_out import warn_of_left_out
 from chromasql.executor.state import SHARE, Candidates, StatementContext
 from chromasql.operators.aggregate import Groups
 from chromasql.operators.project import group_page, project_rows
@@ -95,6 +96,7 @@ async def aggregate(context: StatementContext, aggregation: Aggregation) -> list
         for _, part in await context.dispatcher.fan_out("scan", context.handles, work):
             groups.merge(part)
     context.dispatcher.ledger.require_some()
+    warn_of_left_out(context, groups)
     return group_page(groups, context.plan)
 
 

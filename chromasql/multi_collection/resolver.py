@@ -143,6 +143,10 @@ class Resolver:
                 known = listed or await dispatcher.within_deadline(self._lister.known)
                 raise _unknown_collection(source, known, query.source_text)
             found.update(dict.fromkeys(names))
+        for source in query.excluded:
+            if not set(_matching(source, list(found))) & found.keys():
+                listing.require_complete(f"no collection that could be listed matches {source.name}", dispatcher)
+                raise _nothing_excluded(source, list(found), query.source_text)
         excluded = {name for source in query.excluded for name in _matching(source, listed)}
         names = [name for name in found if name not in excluded]
         if not names:
@@ -180,6 +184,15 @@ def _matching(source: ast.Source, known: Sequence[str]) -> list[str]:
 def _outside_scope() -> ChromaSQLRoutingError:
     return ChromaSQLRoutingError(
         "the router found no collection for this statement within its scope", code="no-collection"
+    )
+
+
+def _nothing_excluded(source: ast.Source, found: Sequence[str], text: str | None) -> ChromaSQLRoutingError:
+    """Return the error for an EXCEPT that leaves nothing out: what was to be hidden would be shown."""
+    name = str(source.name)
+    near = near_names(name.replace("*", ""), sorted(found)) or f"; FROM names {', '.join(found[:_MAX_NAMES])}"
+    return ChromaSQLRoutingError(
+        f"EXCEPT ({name}) leaves no collection out{near}", code="unknown-collection", source=text, span=source.span
     )
 
 

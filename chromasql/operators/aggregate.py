@@ -8,6 +8,7 @@ is shown, and sums are exact until the end, so nothing depends on the order of t
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -68,6 +69,8 @@ class Groups:
             None if call.column is None else reader(call.column) for call in aggregation.calls
         ]
         self._groups: dict[Hashable, tuple[list[Any], list[_Entry]]] = {}
+        self.left_out: Counter[AggregateCall] = Counter()
+        """How many values that are not numbers each SUM and AVG left out, over all groups."""
         if not aggregation.keys:
             self._entry_of([])
 
@@ -84,7 +87,8 @@ class Groups:
         for row in rows:
             entries = self._entry_of([read(row) for read in self._reads])
             for call, read, entry in zip(self._aggregation.calls, self._values, entries, strict=True):
-                _count_in(call, entry, None if read is None else read(row))
+                if not _count_in(call, entry, None if read is None else read(row)):
+                    self.left_out[call] += 1
 
     def add_count(self, keys: list[Any], count: int) -> None:
         """Count records in that need not be looked at."""
@@ -93,6 +97,7 @@ class Groups:
 
     def merge(self, other: Groups) -> None:
         """Add the groups of another part of the records."""
+        self.left_out.update(other.left_out)
         for keys, theirs in other._groups.values():
             for call, mine, entry in zip(self._aggregation.calls, self._entry_of(list(keys)), theirs, strict=True):
                 _merge(call, mine, entry)
@@ -126,15 +131,18 @@ def _whole(known: Any, value: Any) -> Any:
     return value if isinstance(value, int) else known
 
 
-def _count_in(call: AggregateCall, entry: _Entry, value: Any) -> None:
+def _count_in(call: AggregateCall, entry: _Entry, value: Any) -> bool:
+    """Count a value in, and tell whether it was one that the aggregate can take (as it can NULL)."""
     if call.column is None:
         entry.count += 1
-        return
-    if value is None or (call.function in ("SUM", "AVG") and kind_of(value) != "number"):
-        return
+        return True
+    if value is None:
+        return True
+    if call.function in ("SUM", "AVG") and kind_of(value) != "number":
+        return False
     if call.distinct:
         _keep_distinct(entry, group_key(value), value)
-        return
+        return True
     entry.count += 1
     match call.function:
         case "SUM" | "AVG":
@@ -142,6 +150,7 @@ def _count_in(call: AggregateCall, entry: _Entry, value: Any) -> None:
         case "MIN" | "MAX":
             entry.least = _first(entry.least, value, least=True)
             entry.most = _first(entry.most, value, least=False)
+    return True
 
 
 def _keep_distinct(entry: _Entry, key: Hashable, value: Any) -> None:

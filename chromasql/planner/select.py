@@ -26,6 +26,7 @@ from chromasql.planner.conditions import ConditionBuilder
 from chromasql.planner.materialization import plan_materialization
 from chromasql.planner.numbers import count_of, number_of
 from chromasql.planner.pushdown import is_selective, push_down
+from chromasql.planner.rank_warnings import warnings_of_rankings
 from chromasql.planner.ranking import RankingPlanner
 from chromasql.planner.rerank import plan_rerank
 from chromasql.planner.scope_rules import Scoping
@@ -163,6 +164,8 @@ class QueryPlanner:
         elif query.rank is not None:
             rankings = (planner.plan_rank(query.rank),)
         self._scoping.check_rankings(rankings, query)
+        for warning in warnings_of_rankings(rankings, number_of(query.score_threshold, "WITH SCORE THRESHOLD")):
+            self._warn(warning)
         return rankings
 
     # Filter
