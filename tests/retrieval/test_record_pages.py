@@ -89,6 +89,31 @@ def test_untouched_records_come_once_whoever_writes(schedule: list[tuple[str, in
     assert untouched <= set(found)
 
 
+@given(st.lists(st.integers(0, 99), max_size=200), st.integers(1, 40), st.booleans())
+def test_streams_and_aggregates_see_untouched_records_once(numbers: list[int], pace: int, anew: bool) -> None:
+    """A stream and a sum over a filter of two requests see every untouched record once while others go and come."""
+    touched = {number * 120 for number in numbers}
+    left = iter(numbers)
+
+    def write(records: dict[str, Any]) -> None:
+        for _, number in zip(range(pace), left, strict=False):
+            record = records.pop(f"r{number * 120:06d}", None)
+            if anew and record is not None:
+                records[record["id"]] = record
+
+    with connect(MemoryProvider({"docs": Written(12_000, write)})) as db:
+        streamed = [row["n"] for row in db.stream("SELECT n FROM docs WHERE n >= 0 OR id = 'r000001'")]
+    assert len(streamed) == len(set(streamed))
+    assert set(range(12_000)) - touched <= set(streamed)
+
+    left = iter(numbers)
+    groups = "SELECT n, COUNT(*) AS times FROM docs WHERE n >= 0 OR id = 'r000001' GROUP BY n"
+    with connect(MemoryProvider({"docs": Written(12_000, write)})) as db:
+        times = {row["n"]: row["times"] for row in db.execute(groups)}
+    assert set(times.values()) == {1}
+    assert set(range(12_000)) - touched <= times.keys()
+
+
 class Deaf:
     """A collection whose server ignores the offset."""
 
