@@ -131,7 +131,8 @@ class _Evaluator:
             values = self.value(rank)
             term = np.float32(weight) / (np.float32(fusion.k) + values.numbers)
             total = total + np.where(values.null, np.float32(0), term)
-        return _Values(np.float32(-1) * total, np.zeros(len(self._rows), dtype=bool))
+        # Not -total: a sum of 0 would be shown as -0.0.
+        return _Values(np.float32(0) - total, np.zeros(len(self._rows), dtype=bool))
 
 
 def _number(value: Any) -> float | None:

@@ -248,11 +248,11 @@ class RankingPlanner:
             )
         if min(weights) < 0:
             raise ChromaSQLPlanningError("weights cannot be below 0", code="invalid-argument", span=rrf.span)
-        if not flag_of(rrf.normalize, "normalize"):
-            return tuple(weights)
         total = sum(weights)
         if total == 0:
-            raise ChromaSQLPlanningError("normalize needs a weight above 0", code="invalid-argument", span=rrf.span)
+            raise ChromaSQLPlanningError("RRF needs a weight above 0", code="invalid-argument", span=rrf.span)
+        if not flag_of(rrf.normalize, "normalize"):
+            return tuple(weights)
         return tuple(weight / total for weight in weights)
 
 

@@ -97,7 +97,7 @@ class Scope:
     def _check_limit(self, name: str) -> None:
         value = getattr(self, name)
         number = isinstance(value, int) or (name == "max_timeout" and isinstance(value, float))
-        if value is not None and (isinstance(value, bool) or not number or not 0 < value < float("inf")):
+        if value is not None and (isinstance(value, bool) or not number or not 0 < value <= ast.MAX_NUMBER):
             what = "a number of seconds above 0" if name == "max_timeout" else "a whole number of at least 1"
             raise ChromaSQLPlanningError(f"{name} of a Scope takes {what}, not {value!r}", code="invalid-scope")
 

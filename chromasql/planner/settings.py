@@ -119,8 +119,8 @@ def _checked(name: str, value: Any) -> Any:
             return word
         case "min_success", float() if 0 < word <= 1:
             return word
-        case "timeout" | "collection_timeout", int() | float() if not isinstance(word, bool) and 0 < word < float(
-            "inf"
+        case "timeout" | "collection_timeout", int() | float() if not isinstance(word, bool) and (
+            0 < word <= ast.MAX_NUMBER
         ):
             return float(word)
         case _:

@@ -229,12 +229,38 @@ async def _query_rows(
 async def _query(
     reader: CollectionReader, knn: KnnRequest, request: ChromaRequest, vectors: Sequence[list[float]], count: int
 ) -> Any:
-    return await reader.query(
+    parts = include(knn.fetched)
+    apart = parts if count > LOCAL.page else []
+    answer = await reader.query(
         query_embeddings=vectors,
         n_results=count,
         **request_arguments(request),
-        include=["distances", *include(knn.fetched)],
+        include=["distances", *([] if apart else parts)],
     )
+    return await _add_parts(reader, answer, apart, knn.page) if apart else answer
+
+
+async def _add_parts(
+    reader: CollectionReader, answer: Mapping[str, Any], parts: Sequence[str], page: int
+) -> dict[str, list[list[Any]]]:
+    """
+    Return a response to ``query`` with parts of its records, fetched in pages; a record that is gone is left out.
+
+    Local Chroma looks the parts of a response up in one SQL statement, which may have 32,766 variables.
+    """
+    columns: dict[str, list[list[Any]]] = {name: [] for name in ("ids", "distances", *parts)}
+    for ids, measured in zip(answer["ids"], answer["distances"], strict=True):
+        found: dict[str, tuple[Any, ...]] = {}
+        for start in range(0, len(ids), page):
+            records = await reader.get(ids=list(ids[start : start + page]), include=list(parts))
+            values = zip(*(records[name] for name in parts), strict=True)
+            found.update(zip(records["ids"], values, strict=True))
+        kept = [index for index, row_id in enumerate(ids) if row_id in found]
+        columns["ids"].append([ids[index] for index in kept])
+        columns["distances"].append([measured[index] for index in kept])
+        for number, name in enumerate(parts):
+            columns[name].append([found[ids[index]][number] for index in kept])
+    return columns
 
 
 def _rows(reader: CollectionReader, knn: KnnRequest, answer: Mapping[str, Any], index: int) -> list[Row]:

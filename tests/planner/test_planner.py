@@ -106,7 +106,8 @@ ERRORS: list[tuple[str, str]] = [
     ),
     ("RANK BY «KNN({1: 0.5})»", "a sparse vector needs the key of a sparse index: key = name"),
     ("RANK BY KNN(«{1: 0.5, 1: 0.7}», key = words)", "the sparse vector has the same index twice"),
-    ("RANK BY «RRF(KNN('a'), KNN('b'), weights = [0, 0], normalize = TRUE)»", "normalize needs a weight above 0"),
+    ("RANK BY «RRF(KNN('a'), KNN('b'), weights = [0, 0], normalize = TRUE)»", "RRF needs a weight above 0"),
+    ("RANK BY «RRF(KNN('a'), KNN('b'), weights = [0, 0.0])»", "RRF needs a weight above 0"),
     (
         "RANK BY «RRF(KNN('a'), KNN('b'), default = 5, require_all = TRUE)»",
         ("require_all and default exclude each other"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ssl import SSLContext
@@ -40,7 +40,7 @@ class HttpOptions:
             raise _invalid("connections", "a whole number of at least 1", self.connections)
         if type(self.max_response_bytes) is not int or self.max_response_bytes < 1:
             raise _invalid("max_response_bytes", "a whole number of at least 1", self.max_response_bytes)
-        if type(self.timeout) not in {float, int} or not 0 < self.timeout < math.inf:
+        if type(self.timeout) not in {float, int} or not 0 < self.timeout <= sys.float_info.max:
             raise _invalid("timeout", "a number of seconds above 0", self.timeout)
         if not isinstance(self.ssl, bool | SSLContext | None):
             raise _invalid("ssl", "True, False or an ssl.SSLContext", self.ssl)
