@@ -18,8 +18,14 @@ MAX_NUMBER = sys.float_info.max
 Kind: TypeAlias = Literal["null", "boolean", "number", "string", "list"]
 
 
+_KINDS: dict[type, Kind] = {bool: "boolean", int: "number", float: "number", str: "string", list: "list"}
+
+
 def kind_of(value: object) -> Kind:
     """Return the kind of a value of a record or a statement; values of different kinds are never equal."""
+    known = _KINDS.get(type(value))
+    if known is not None:
+        return known
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int | float):

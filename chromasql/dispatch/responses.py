@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chromasql.errors import ChromaSQLExecutionError
-from chromasql.values import are_distances, is_metadata
+from chromasql.plan.stored_values import are_distances, is_metadata
 
 __all__ = ["check_answer", "check_space", "is_missing"]
 

@@ -46,11 +46,11 @@ async def warn_of_the_answer(
     where the rows do not tell already.
     """
     ledger, plan = context.dispatcher.ledger, context.plan
-    failed = [outcome.collection for outcome in ledger.outcomes() if outcome.error is not None]
+    failed = [str(failure.collection) for failure in ledger.failures()]
     if failed:
         names = ", ".join(failed[:_MAX_NAMES]) + ("" if len(failed) <= _MAX_NAMES else ", ..")
         verb = "is" if len(failed) == 1 else "are"
-        message = f"{len(failed)} of {len(ledger.outcomes())} collections {verb} missing from the answer: {names}"
+        message = f"{len(failed)} of {len(list(ledger))} collections {verb} missing from the answer: {names}"
         ledger.warn(PlanWarning("partial", message))
     rows = [row for page in pages for row in page]
     if plan.rankings and plan.aggregation is None and rows and all(row.score is None for row in rows):

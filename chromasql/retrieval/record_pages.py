@@ -40,6 +40,7 @@ class RecordPages:
         self._arguments = arguments
         self._page = page
         self._hashes = array("q")
+        self._unhashed: Sequence[str] = ()  # the last page, whose hashes are needed only if there is another
         self._known: set[int] | None = None  # the same hashes, once a page had to step back
         self._last: str | None = None
         self._offset = 0
@@ -53,6 +54,8 @@ class RecordPages:
 
         Raises `ChromaSQLExecutionError` where the server repeats its pages, or has more records than it counts.
         """
+        self._hashes.extend(map(hash, self._unhashed))
+        self._unhashed = ()
         while not self.ended:
             overlap = 1 if self._offset else 0
             limit = min(size + overlap, max(self._page, 1 + overlap))
@@ -80,7 +83,7 @@ class RecordPages:
             known = self._known
             new = [index for index in new if hash(ids[index]) not in known]
             known.update(hash(ids[index]) for index in new)
-        self._hashes.extend(hash(ids[index]) for index in new)
+        self._unhashed = ids if len(new) == len(ids) else [ids[index] for index in new]
         return new
 
     async def _get(self, limit: int, offset: int) -> Any:
@@ -90,6 +93,7 @@ class RecordPages:
         """Move the offset to behind a record that is known, nearest to where it was; to the start if none is left."""
         if self._known is None:
             self._known = set(self._hashes)
+            self._known.update(map(hash, self._unhashed))
         end = self._offset
         while end > 0:
             start = max(0, end - size)

@@ -177,7 +177,7 @@ async def test_a_router_that_asks_all_asks_what_can_be_listed() -> None:
 async def test_a_server_that_a_pattern_does_not_need_is_not_listed() -> None:
     """``eu.*`` names its server, so what others have does not matter."""
     down = Down(REFUSED)
-    servers = ServersProvider({"eu": memory(docs=[1]), "us": down})
+    servers = ServersProvider({"eu": memory(docs=[1], notes=[2]), "us": down})
     result = await connect_async(servers).execute("SELECT id FROM eu.* EXCEPT (eu.notes)")
 
     assert result.complete

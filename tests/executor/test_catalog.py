@@ -144,16 +144,15 @@ async def test_describe_samples(client: Any) -> None:
 
 
 async def test_describe_odd_values() -> None:
-    """A provider's values of other types are told by the name of their type, an empty list as a list."""
+    """An empty list is described as a list, and metadata that Chroma does not store is refused like any bad response."""
     from chromasql import MemoryProvider
 
-    provider = MemoryProvider({"docs": [{"id": "1", "metadata": {"map": {"a": 1}, "none": [], "bytes": b"x"}}]})
+    provider = MemoryProvider({"docs": [{"id": "1", "metadata": {"none": []}}]})
     result = await connect_async(provider).execute("DESCRIBE docs")
-    assert {row["item"]: row["types"] for row in result.rows[4:]} == {
-        "metadata.bytes": "bytes",
-        "metadata.map": "dict",
-        "metadata.none": "list",
-    }
+    assert {row["item"]: row["types"] for row in result.rows[4:]} == {"metadata.none": "list"}
+    odd = MemoryProvider({"docs": [{"id": "1", "metadata": {"map": {"a": 1}}}]})
+    with pytest.raises(ChromaSQLExecutionError, match="does not store"):
+        await connect_async(odd).execute("DESCRIBE docs")
 
 
 async def test_describe_a_parameter(client: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from types import NoneType
 from typing import Any
 
-from chromasql.values import are_distances, is_metadata
+from chromasql.plan.stored_values import are_distances, is_metadata
 
 __all__ = ["CELLS", "find_misfit"]
 

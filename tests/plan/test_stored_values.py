@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chromasql import MemoryProvider, connect
 from chromasql.operators.aggregate import group_key
 from chromasql.operators.sort import sort_key
-from chromasql.values import are_distances, is_metadata
+from chromasql.plan.stored_values import are_distances, is_metadata
 
 pytestmark = pytest.mark.unit
 

@@ -33,7 +33,8 @@ def is_metadata(value: Any) -> bool:
     """
     if value is None:
         return True
-    if not isinstance(value, Mapping):
+    # Asking the type first is much of the cost of a scan.
+    if type(value) is not dict and not isinstance(value, Mapping):
         return False
     if set(map(type, value.values())) <= _PLAIN:
         return True
