@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -29,6 +30,10 @@ _ALWAYS_SEEN = ("_collection", "distance", "score")
 
 # No field can be qualified by the name of this collection.
 _TRIAL = 'SELECT id FROM "-" WHERE '
+
+
+# What no name of Chroma's has; a plus stands behind the name of a topology.
+_FOREIGN = re.compile(r"[^a-zA-Z0-9._+*-]")
 
 
 _LIMITS = ("max_limit", "max_candidates", "max_cost", "max_timeout")
@@ -72,6 +77,11 @@ class Scope:
                 object.__setattr__(self, name, _names(name, value))
         if self.fields is not None:
             _check_fields(self.fields)
+        odd = next((name for name in (*(self.collections or ()), *(self.names or ())) if _FOREIGN.search(name)), None)
+        if odd is not None:
+            raise ChromaSQLPlanningError(
+                f"no collection is called {odd!r}: names have letters, digits and . _ - alone", code="invalid-scope"
+            )
         pattern = next((name for name in self.names or () if "*" in name), None)
         if pattern is not None:
             raise ChromaSQLPlanningError(

@@ -547,8 +547,10 @@ def test_explain_analyze_does_not_tell_the_size_of_closed_fields(full: Any) -> N
 
 
 def test_nothing_but_a_star_is_special_in_the_names_of_a_scope() -> None:
-    """A percent sign and a dot are themselves."""
-    assert not Scope(collections=["%", "doc%", "d.cs"]).allows_collection("docs")
+    """A dot is itself, and a percent sign, which no name of Chroma's has, is refused."""
+    assert not Scope(collections=["d.cs"]).allows_collection("docs")
+    with pytest.raises(chromasql.ChromaSQLError):
+        Scope(collections=["doc%"])
     assert Scope(collections=["d*s"]).allows_collection("docs")
     assert not Scope(collections=["d*s"]).allows_collection("docs-a")
 

@@ -108,3 +108,12 @@ def test_names_of_a_scope_are_exact() -> None:
     with pytest.raises(ChromaSQLPlanningError, match="names of a Scope are exact") as caught:
         Scope(names=["*-api"])
     assert caught.value.code == "invalid-scope"
+
+
+@pytest.mark.parametrize("name", ["two words", "docs/other", "docs\n"])
+@pytest.mark.parametrize("option", ["collections", "names"])
+def test_a_scope_refuses_names_that_chroma_does_not_allow(option: str, name: str) -> None:
+    """A name with a character outside Chroma's rules is refused when the scope is made; it was taken."""
+    with pytest.raises(ChromaSQLPlanningError) as caught:
+        Scope(**{option: ["docs", name]})
+    assert caught.value.code == "invalid-scope"
