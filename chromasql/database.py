@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from functools import partial
 from ssl import SSLContext
@@ -12,6 +13,7 @@ from chromasql import ast
 from chromasql.adapters.http import HttpOptions
 from chromasql.adapters.sources import open_source
 from chromasql.concurrency.portal import run_in_portal, start_in_portal
+from chromasql.errors import ChromaSQLPlanningError, near_names
 from chromasql.multi_collection import Engine, EngineOptions
 from chromasql.multi_collection.engine import OptionalParameters
 from chromasql.parser import parse
@@ -115,8 +117,22 @@ def connect(source: Any, **options: Any) -> Database:
     ------
     ChromaSQLError
         As `connect_async`.
+    ChromaSQLPlanningError
+        An option has another name.
     """
+    for name in sorted(options.keys() - _OPTIONS):
+        raise ChromaSQLPlanningError(_unknown_option(name), code="unknown-option")
     return Database(connect_async(source, **options))
+
+
+_OPTIONS = inspect.signature(connect_async).parameters.keys() - {"source"}
+
+
+def _unknown_option(name: str) -> str:
+    """Return the message for an option that `connect` does not have."""
+    setting = name if name in inspect.signature(Settings).parameters else None
+    hint = f"; it is a setting: settings=Settings({name}=..)" if setting else near_names(name, _OPTIONS)
+    return f"connect has no option {name}{hint or '; the options are ' + ', '.join(sorted(_OPTIONS))}"
 
 
 class AsyncDatabase:

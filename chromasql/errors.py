@@ -41,6 +41,9 @@ __all__ = [
 _MAX_NAMES = 5
 
 
+_FEW_NAMES = 3
+
+
 # Bounds on the work of finding names that are like a misspelt one.
 _COMPARED_NAMES = 50
 _LONGEST_NAME = 512
@@ -182,11 +185,29 @@ class ChromaSQLExecutionError(ChromaSQLError):
         return described
 
     def __str__(self) -> str:
-        shown = [f"\n  {failure}" for failure in self.failures[:_MAX_NAMES]]
-        more = len(self.failures) - _MAX_NAMES
+        collections: dict[tuple[str, str], list[str | None]] = {}
+        for failure in self.failures:
+            collections.setdefault((failure.kind, failure.message), []).append(failure.collection)
+        # What fails in the same words, as on a server that is down, is said once for all its collections.
+        shown = [
+            f"\n  {Failure(_joined_names(names), kind, message)}"
+            for (kind, message), names in list(collections.items())[:_MAX_NAMES]
+        ]
+        more = len(self.failures) - sum(map(len, list(collections.values())[:_MAX_NAMES]))
         if more > 0:
             shown.append(f"\n  and {more} more")
         return super().__str__() + "".join(shown)
+
+
+def _joined_names(names: Sequence[str | None]) -> str | None:
+    """Return the first names, and the number of all where there are more."""
+    known = [name for name in names if name is not None]
+    if not known:
+        return None
+    if len(known) == 1:
+        return known[0]
+    rest = ", .." if len(known) > _FEW_NAMES else ""
+    return f"{len(known)} collections ({', '.join(known[:_FEW_NAMES])}{rest})"
 
 
 class ChromaSQLTimeoutError(ChromaSQLExecutionError):
@@ -215,8 +236,12 @@ def describe_exception(error: BaseException) -> str:
     return text or type(error).__name__
 
 
-def near_names(name: str, known: Iterable[str]) -> str:
-    """Return '; did you mean a, b?' for up to five known names like this one, or an empty string."""
+def near_names(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """
+    Return "; did you mean a, b?" for up to five known names like this one, or an empty string.
+
+    ``cutoff`` is the least likeness, from 0 to 1, as `difflib.SequenceMatcher` measures it.
+    """
     folded = name.casefold()[:_LONGEST_NAME]
     originals = {original.casefold(): original for original in known}
     compared: Iterable[str] = originals
@@ -224,7 +249,7 @@ def near_names(name: str, known: Iterable[str]) -> str:
         # Comparing costs the product of the lengths, so of many names only those that begin most alike are compared.
         near_length = (other for other in originals if abs(len(other) - len(folded)) <= _SLIPS)
         compared = heapq.nlargest(_COMPARED_NAMES, near_length, key=lambda other: _common_start(other, folded))
-    near = difflib.get_close_matches(folded, compared, n=_MAX_NAMES, cutoff=0.6)
+    near = difflib.get_close_matches(folded, compared, n=_MAX_NAMES, cutoff=cutoff)
     return f"; did you mean {', '.join(originals[other] for other in near)}?" if near else ""
 
 

@@ -12,7 +12,7 @@ from chromasql.grammar import RESERVED, terminal_pattern
 
 __all__ = ["print_script", "print_statement"]
 
-_AMBIGUOUS = RESERVED | {"BM25", "DISTINCT", "FALSE", "KNN", "NULL", "RRF", "TRUE"}
+_AMBIGUOUS = RESERVED | {"BM25", "DISTINCT", "KNN", "RRF"}
 """Words that are not read as a field in some of the places where a field may stand."""
 
 

@@ -208,6 +208,20 @@ def test_options_of_an_address(folder: Path, options: dict[str, Any]) -> None:
             connect(source, **options)
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("timeout", r"connect has no option timeout; it is a setting: settings=Settings\(timeout=..\)"),
+        ("embed_fun", "connect has no option embed_fun; did you mean embed_fn?"),
+        ("colour", "connect has no option colour; the options are database, dialect, embed_fn"),
+    ],
+)
+def test_unknown_options(option: str, message: str) -> None:
+    """An option that connect does not have is answered with the nearest one, where before the message was Python's."""
+    with pytest.raises(ChromaSQLPlanningError, match=message):
+        connect(MemoryProvider({}), **{option: 3})
+
+
 def test_unreachable_server() -> None:
     """A server that is not there is an error of ours at the first statement."""
     with connect("http://127.0.0.1:9") as database:

@@ -237,10 +237,23 @@ def test_errors_are_exported(loaded: dict[str, ModuleType]) -> None:
     assert set(own) <= set(chromasql.__all__)
 
 
+def test_the_same_failure_is_said_once() -> None:
+    """A server that is down is named once, with the number of its collections; before, once for each of them."""
+    down = [Failure(f"c{n}", "OSError", "cannot connect") for n in range(12)]
+    error = ChromaSQLExecutionError("13 failed", failures=[*down, Failure("d", "OSError", "disk full")])
+
+    assert str(error).splitlines() == [
+        "13 failed",
+        "  12 collections (c0, c1, c2, ..): OSError: cannot connect",
+        "  d: OSError: disk full",
+    ]
+    assert len(error.failures) == 13
+
+
 def test_execution_error_lists_some_failures() -> None:
     """An error of many failures shows the first five and counts the rest."""
-    error = ChromaSQLExecutionError("all failed", failures=[Failure(f"c{n}", "OSError", "x") for n in range(8)])
-    assert str(error).splitlines()[-2:] == ["  c4: OSError: x", "  and 3 more"]
+    error = ChromaSQLExecutionError("all failed", failures=[Failure(f"c{n}", "OSError", f"x{n}") for n in range(8)])
+    assert str(error).splitlines()[-2:] == ["  c4: OSError: x4", "  and 3 more"]
     assert str(Failure(None, "OSError", "x")) == "OSError: x"
 
 

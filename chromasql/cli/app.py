@@ -246,5 +246,5 @@ def _report_errors() -> Iterator[None]:
     try:
         yield
     except ChromaSQLError as error:
-        print(f"{type(error).__name__.removeprefix('ChromaSQL')}: {error}", file=sys.stderr)
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise typer.Exit(_FAILED) from None

@@ -30,6 +30,7 @@ RESERVED = frozenset(
     {phrase.split()[0] for phrase in CLAUSE_KEYWORDS}
     | {"AND", "BETWEEN", "CONTAINS", "EXCEPT", "FROM", "ILIKE", "IN", "IS", "KEEP"}
     | {"LIKE", "NOT", "OR", "REGEX", "SELECT"}
+    | {"FALSE", "NULL", "TRUE"}
 )
 """Words that cannot be a bare field: write ``metadata.order`` or quote them in backticks."""
 

@@ -41,6 +41,12 @@ class EngineOptions:
                 f"router must be a function or have route(query), not {type(self.router).__name__}",
                 code="invalid-router",
             )
+        if self.embed_fn is not None and not callable(self.embed_fn):
+            method = next((name for name in ("embed_query", "encode") if hasattr(self.embed_fn, name)), None)
+            advice = f"pass its method: embed_fn=embeddings.{method}" if method else "as in embed_fn(text)"
+            raise ChromaSQLPlanningError(
+                f"embed_fn is a function, not {type(self.embed_fn).__name__}; {advice}", code="invalid-argument"
+            )
         if self.dialect is not None:
             dialect_named(self.dialect)
         if check_scope(self.scope) is not OPEN:

@@ -10,8 +10,8 @@ from chromasql._source import Span
 from chromasql.errors import ChromaSQLParseError
 from chromasql.parser.arguments import nodes_in
 from chromasql.parser.build_clauses import Clause, fields_of
+from chromasql.parser.function_hints import unknown_function_message
 from chromasql.parser.literals import read_name, read_parameter, span_of
-from chromasql.parser.syntax_errors import unknown_function_message
 
 if TYPE_CHECKING:
     from lark import Token

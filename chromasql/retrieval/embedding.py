@@ -126,9 +126,11 @@ async def embed_texts(
         return {}
     cache = VectorCache() if cache is None else cache
     if embed_fn is not None:
-        vectors = _as_query_vectors(await _with_cache("", distinct, cache, lambda missing: _embed(missing, embed_fn)))
+        embed = partial(_embed, embed_fn, _failure(embed_fn))
+        vectors = _as_query_vectors(await _with_cache("", distinct, cache, embed))
         return {handle.name: vectors for handle in handles}
     functions: dict[str, CollectionEmbedder] = {}
+    collections: dict[str, list[str]] = {}
     used: dict[str, str] = {}
     for handle in handles:
         own = handle.embedding_function
@@ -139,6 +141,7 @@ async def embed_texts(
             )
         used[handle.name] = own.key
         functions[own.key] = own
+        collections.setdefault(own.key, []).append(handle.name)
     for query in distinct:
         if query.model is not None:
             raise ChromaSQLPlanningError(
@@ -146,8 +149,13 @@ async def embed_texts(
                 code="unsupported-model",
             )
     found = await _at_once(
-        _with_cache(own.key, distinct, cache if own.cacheable else VectorCache(), partial(_embed_with_own, own))
-        for own in functions.values()
+        _with_cache(
+            key,
+            distinct,
+            cache if own.cacheable else VectorCache(),
+            partial(_embed_with_own, own, _failure_of_own(own, collections[key])),
+        )
+        for key, own in functions.items()
     )
     by_function = dict(zip(functions, map(_as_query_vectors, found), strict=True))
     return {name: by_function[function] for name, function in used.items()}
@@ -249,29 +257,44 @@ async def _built_function(own: CollectionEmbedder) -> Any:
     return _built[own.key]
 
 
-async def _embed_with_own(own: CollectionEmbedder, queries: Sequence[TextQuery]) -> Vectors:
+def _failure(embed_fn: Callable[..., Any]) -> str:
+    """Return what an error says where the embedder of the database fails."""
+    return f"the embedder {getattr(embed_fn, '__name__', type(embed_fn).__name__)} (embed_fn) failed"
+
+
+def _failure_of_own(own: CollectionEmbedder, collections: Sequence[str]) -> str:
+    """Return what an error says where the embedding function of these collections fails."""
+    several = f" and {len(collections) - 1} more" if len(collections) > 1 else ""
+    return (
+        f"the embedding function {own.name} of collection {collections[0]}{several} failed; "
+        "pass embed_fn=.. to use another"
+    )
+
+
+async def _embed_with_own(own: CollectionEmbedder, failure: str, queries: Sequence[TextQuery]) -> Vectors:
     try:
         function = await _built_function(own)
     except Exception as error:
-        raise _embedding_failed(error, f"the embedding function {own.name} of the collection cannot be used") from error
-    return await _embed(queries, function)
+        raise _embedding_failed(error, failure) from error
+    return await _embed(function, failure, queries)
 
 
-async def _embed(queries: Sequence[TextQuery], embed_fn: Callable[..., Any]) -> Vectors:
+async def _embed(embed_fn: Callable[..., Any], failure: str, queries: Sequence[TextQuery]) -> Vectors:
+    """Embed texts; ``failure`` is what an error says where the embedder fails."""
     if _takes_lists(embed_fn):
         models = dict.fromkeys(query.model for query in queries)
         groups = [[query for query in queries if query.model == model] for model in models]
-        found = await _at_once(_embed_together(group, embed_fn) for group in groups)
+        found = await _at_once(_embed_together(group, embed_fn, failure) for group in groups)
         return {query: vector for vectors in found for query, vector in vectors.items()}
-    vectors = await _at_once(_call(embed_fn, query.text, query.model) for query in queries)
+    vectors = await _at_once(_call(embed_fn, failure, query.text, query.model) for query in queries)
     return {query: _checked(vector, query) for query, vector in zip(queries, vectors, strict=True)}
 
 
-async def _embed_together(queries: Sequence[TextQuery], embed_fn: Callable[..., Any]) -> Vectors:
+async def _embed_together(queries: Sequence[TextQuery], embed_fn: Callable[..., Any], failure: str) -> Vectors:
     texts = [query.text for query in queries]
     model = queries[0].model
     as_query = getattr(embed_fn, "embed_query", None)
-    vectors = await _call(embed_fn if as_query is None else as_query, texts, model)
+    vectors = await _call(embed_fn if as_query is None else as_query, failure, texts, model)
     try:
         count = len(vectors)
     except TypeError:
@@ -293,14 +316,14 @@ def _takes_lists(embed_fn: Callable[..., Any]) -> bool:
     return first in _LIST_PARAMETERS
 
 
-async def _call(embed_fn: Callable[..., Any], texts: str | list[str], model: str | None) -> Any:
+async def _call(embed_fn: Callable[..., Any], failure: str, texts: str | list[str], model: str | None) -> Any:
     arguments = _arguments(embed_fn, texts, model)
     try:
         if inspect.iscoroutinefunction(embed_fn) or inspect.iscoroutinefunction(type(embed_fn).__call__):
             return await _awaited(embed_fn(*arguments))
         return await run_user_code(embed_fn, *arguments)
     except Exception as error:
-        raise _embedding_failed(error, "the embedder failed") from error
+        raise _embedding_failed(error, failure) from error
 
 
 async def _awaited(value: Awaitable[Any]) -> Any:

@@ -286,7 +286,7 @@ def test_an_error_draws_its_caret_and_exits_with_1(folder):
 
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("ParseError: ")
+    assert result.stderr.startswith("ChromaSQLParseError: ")
     assert "  2 | FROM stdlib-net LIMTI 5\n    |                 ^^^^^\n" in result.stderr
 
 
@@ -314,7 +314,7 @@ def test_a_parse_error_of_explain_exits_with_1(folder):
     result = invoke("explain", "SELEKT id", "--path", folder)
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("ParseError: ")
+    assert result.stderr.startswith("ChromaSQLParseError: ")
 
 
 def test_warnings_go_to_standard_error(folder):
@@ -432,7 +432,7 @@ def test_the_timeout_ends_a_statement(silent_server, command):
     result = invoke(*command, "--url", address_of(silent_server), "--timeout", "0.1")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("TimeoutError: ")
+    assert result.stderr.startswith("ChromaSQLTimeoutError: ")
     assert "0.1 s" in result.stderr
 
 
@@ -488,7 +488,7 @@ def test_errors_of_the_program_are_on_standard_error(folder):
     code, output, errors = run("query", "SELECT", "--path", folder)
 
     assert (code, output) == (1, "")
-    assert errors.startswith("ParseError: ")
+    assert errors.startswith("ChromaSQLParseError: ")
 
 
 def show_on_terminal(*arguments):

@@ -22,6 +22,7 @@ from chromasql import (
     ChromaSQLPlanningError,
     batch_embedder,
     build_plan,
+    connect,
     connect_async,
     execute_plan,
     parse,
@@ -223,9 +224,7 @@ async def test_function_that_is_not_registered(client: Any, monkeypatch: pytest.
     database = connect_async(client)
     await database.execute("SELECT id FROM docs")  # chromadb itself builds the function when it opens
     monkeypatch.delitem(embedding_functions.known_embedding_functions, "letters")
-    with pytest.raises(
-        ChromaSQLExecutionError, match="embedding function letters of the collection cannot be used"
-    ) as caught:
+    with pytest.raises(ChromaSQLExecutionError, match="embedding function letters of collection docs failed") as caught:
         await database.execute("SELECT id FROM docs USING EMBEDDING (TEXT 'a')")
     assert "letters is not registered with chromadb here" in str(caught.value)
 
@@ -373,7 +372,7 @@ async def test_wrong_number_of_vectors(parts: Any, vectors: Any) -> None:
     [ValueError("broken"), StopIteration(), TimeoutError(), KeyError("model"), ExceptionGroup("x", [OSError()])],
 )
 async def test_an_embedder_that_raises(parts: Any, fault: Exception) -> None:
-    """Whatever an embedder raises, blocking or not, is an error of ours that tells its kind."""
+    """Whatever an embedder raises, blocking or not, is an error of ours that tells its name, which it did not before."""
 
     def embed(text: str) -> Any:
         raise fault
@@ -382,7 +381,7 @@ async def test_an_embedder_that_raises(parts: Any, fault: Exception) -> None:
         raise fault
 
     for embedder in (embed, embed_later):
-        with pytest.raises(ChromaSQLExecutionError, match="the embedder failed") as caught:
+        with pytest.raises(ChromaSQLExecutionError, match=r"the embedder embed\w* \(embed_fn\) failed") as caught:
             await connect_async(parts, embed_fn=embedder).execute(ONE_TEXT)
         (failure,) = caught.value.failures
         assert failure.collection is None
@@ -391,9 +390,41 @@ async def test_an_embedder_that_raises(parts: Any, fault: Exception) -> None:
 
 @pytest.mark.parametrize("embedder", [5, "all-MiniLM", object()])
 async def test_what_is_no_embedder(parts: Any, embedder: Any) -> None:
-    """What cannot be called is no embedder, and the error is ours."""
-    with pytest.raises(ChromaSQLExecutionError, match="the embedder failed"):
-        await connect_async(parts, embed_fn=embedder).execute(ONE_TEXT)
+    """What cannot be called is refused as the database is opened; before, the first statement failed."""
+    with pytest.raises(ChromaSQLPlanningError, match="embed_fn is a function, not"):
+        connect_async(parts, embed_fn=embedder)
+
+
+def test_an_embeddings_object(parts: Any) -> None:
+    """An object of LangChain's shape is answered with the method to pass, where before the message was Python's."""
+
+    class Embeddings:
+        def embed_query(self, text: str) -> list[float]:
+            return [1.0, float(len(text))]
+
+    embeddings: Any = Embeddings()
+
+    with pytest.raises(ChromaSQLPlanningError, match=r"pass its method: embed_fn=embeddings\.embed_query"):
+        connect_async(parts, embed_fn=embeddings)
+    connect_async(parts, embed_fn=embeddings.embed_query)
+
+
+def test_an_embedding_function_that_fails(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the collection whose embedding function failed, and the way out; before, it named neither."""
+    for name in ("docs", "notes"):
+        client.create_collection(name, embedding_function=Letters()).add(ids=["1"], documents=["b"])
+
+    def fail(*_: Any) -> Any:
+        raise ConnectionError("offline")
+
+    monkeypatch.setattr(Letters, "embed_query", fail)
+    with connect(client) as db, pytest.raises(ChromaSQLExecutionError) as caught:
+        db.execute("SELECT id FROM docs, notes USING EMBEDDING (TEXT 'never seen before')")
+
+    assert caught.value.message == (
+        "the embedding function letters of collection docs and 1 more failed; pass embed_fn=.. to use another"
+    )
+    assert str(caught.value).endswith("ConnectionError: offline")
 
 
 async def test_an_embedder_without_a_signature(parts: Any) -> None:

@@ -176,7 +176,9 @@ class Server:
                 return f"{self.origin} did not answer within {self.options.timeout:g} s; raise timeout="
             case _:
                 return f"{self.origin} hung up: {describe_exception(error)}; check that the server runs"
-        return f"cannot connect to {self.origin}: {describe_exception(error)}; {advice}"
+        # aiohttp's own text names a TLS setting, "ssl:default", even where the address is http://.
+        cause = getattr(error, "os_error", None) or error
+        return f"cannot connect to {self.origin}: {describe_exception(cause)}; {advice}"
 
     def _refused(self, response: ClientResponse, raw: bytes) -> HttpError:
         """Read a refusal; Chroma's are ``{"error": kind, "message": text}``, a proxy's are anything."""
