@@ -41,7 +41,7 @@ def parse(text: str) -> ast.Statement:
     statements = parse_script(text)
     if len(statements) > 1:
         raise ChromaSQLParseError(
-            "more than one statement, where one is expected; run each by itself, or all with execute_many",
+            "more than one statement where one is expected; run each by itself (in Python, execute_many takes several)",
             code="multiple-statements",
             source=text,
             span=statements[1].span,
