@@ -25,11 +25,13 @@ class StepTiming:
     calls
         How many requests were sent.
     rows
-        How many records came back.
+        How many records the step kept: those that satisfy WHERE, or the parts that were fetched.
     milliseconds
         How long the requests took, added up.
     bytes
         The size of the answers, or None where the adapter does not know it.
+    read
+        How many records the answers held, those included that a test removed here or that were read twice.
 
     """
 
@@ -38,6 +40,7 @@ class StepTiming:
     rows: int
     milliseconds: float
     bytes: int | None = None
+    read: int = 0
 
 
 @dataclass(frozen=True, slots=True)

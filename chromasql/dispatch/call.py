@@ -13,7 +13,7 @@ from chromasql.dispatch.deadline import Deadline
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.dispatch.options import CollectionSource, DispatchOptions
 from chromasql.dispatch.outcomes import CollectionTimeoutError, Ledger, StepName
-from chromasql.dispatch.responses import check_answer, check_space, is_missing
+from chromasql.dispatch.responses import check_answer, check_space, is_missing, records_in
 from chromasql.dispatch.retry import call_with_retry
 from chromasql.errors import ChromaSQLError
 
@@ -164,7 +164,7 @@ class CollectionCalls:
     async def _invoke(
         self, handle: CollectionHandle, step_name: StepName, method: str, arguments: Mapping[str, Any]
     ) -> Any:
-        """Make one attempt of a call, check its response and count its bytes."""
+        """Make one attempt of a call, check its response and count its records and bytes."""
         record = self.ledger[handle.name]
         step = record.step(step_name)
         step.calls += 1
@@ -177,6 +177,7 @@ class CollectionCalls:
         if method == "query":
             check_space(handle.space, answer)
         handle.answered = True
+        step.read += records_in(method, answer)
         if self.options.keep_raw:
             record.responses.append(answer)
         return answer

@@ -24,10 +24,16 @@ class CollectionTimeoutError(TimeoutError):
 
 @dataclass(slots=True)
 class Step:
-    """What one step did in one collection; ``seconds`` is the time of its calls, ``size`` their bytes if known."""
+    """
+    What one step did in one collection.
+
+    ``read`` is how many records its answers held and ``rows`` how many of them the step kept; ``seconds`` is the time
+    of its calls, ``size`` their bytes if known.
+    """
 
     calls: int = 0
     rows: int = 0
+    read: int = 0
     seconds: float = 0.0
     size: int | None = None
 
@@ -72,13 +78,14 @@ class Record:
         return Outcome(
             collection,
             self.status,
-            rows=sum(step.rows for step in steps),
+            # What is fetched belongs to rows that were counted before.
+            rows=sum(step.rows for name, step in self.steps.items() if name != "fetch"),
             calls=sum(step.calls for step in steps),
             milliseconds=sum(step.seconds for step in steps) * 1000,
             retries=self.retries,
             error=self.error,
             steps=tuple(
-                StepTiming(name, step.calls, step.rows, step.seconds * 1000, step.size)
+                StepTiming(name, step.calls, step.rows, step.seconds * 1000, step.size, step.read)
                 for name, step in self.steps.items()
             ),
         )

@@ -8,7 +8,7 @@ from typing import Any
 from chromasql.errors import ChromaSQLExecutionError
 from chromasql.plan.stored_values import are_distances, is_metadata
 
-__all__ = ["check_answer", "check_space", "is_missing"]
+__all__ = ["check_answer", "check_space", "is_missing", "records_in"]
 
 
 def is_missing(error: BaseException) -> bool:
@@ -46,6 +46,13 @@ def check_answer(method: str, arguments: Mapping[str, Any], answer: Any) -> None
             raise _malformed_response(method, f"{name} that are not {expected} lists, one for each vector")
     for index in range(expected):
         _check_lists(method, {name: values[index] for name, values in lists.items() if values is not None})
+
+
+def records_in(method: str, answer: Any) -> int:
+    """Return how many records a checked answer holds; a count holds none."""
+    if method == "count":
+        return 0
+    return len(answer["ids"]) if method == "get" else sum(map(len, answer["ids"]))
 
 
 def check_space(space: str | None, answer: Mapping[str, Any]) -> None:

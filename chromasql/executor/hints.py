@@ -36,6 +36,9 @@ _SAMPLED_COLLECTIONS = 3
 _MAX_NAMES = 5
 
 
+_COLUMNS = ("document", "embedding", "metadata", "uri")
+
+
 async def warn_of_the_answer(
     context: StatementContext, pages: Sequence[Sequence[Row]], shown: Sequence[Mapping[str, Any]]
 ) -> None:
@@ -132,12 +135,18 @@ def _tests_of(condition: Condition) -> Iterator[Comparison]:
 
 
 def _unknown_key_warnings(keys: Iterable[str], sample: Iterable[Mapping[str, Any]]) -> list[PlanWarning]:
-    """Warn of each key that no record of a sample has; an empty sample proves nothing."""
+    """
+    Warn of each key that no record of a sample has; an empty sample proves nothing.
+
+    The columns of every record are among the names that may have been meant: EXCEPT takes both.
+    """
     known = {key for metadata in sample for key in metadata}
     if not known:
         return []
     return [
-        PlanWarning("unknown-key", f"no record of a sample has the metadata key {key}{near_names(key, known)}")
+        PlanWarning(
+            "unknown-key", f"no record of a sample has the metadata key {key}{near_names(key, {*known, *_COLUMNS})}"
+        )
         for key in keys
         if key not in known
     ]

@@ -32,7 +32,10 @@ async def materialize(context: StatementContext, rows: list[Row], parts: Sequenc
 
     async def fetch(handle: CollectionHandle) -> dict[str, dict[str, Any]]:
         ids = [row.id for row in by_place[handle.place]]
-        return await fetch_by_ids(context.reader(handle, "fetch"), ids, parts, page=plan.page, condition=condition)
+        reader = context.reader(handle, "fetch")
+        records = await fetch_by_ids(reader, ids, parts, page=plan.page, condition=condition)
+        reader.count_rows(len(records))
+        return records
 
     found = {handle.place: records for handle, records in await context.dispatcher.fan_out("fetch", owners, fetch)}
     ledger.require_some()

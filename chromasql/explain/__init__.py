@@ -12,8 +12,9 @@ import dataclasses
 from collections.abc import Iterator
 
 from chromasql.explain.operators import OPERATOR_NAMES, render_tree
+from chromasql.explain.run import run_lines
 from chromasql.explain.tree import build_tree
-from chromasql.explain.wording import explain_condition, explain_score, plural
+from chromasql.explain.wording import explain_condition, explain_score
 from chromasql.plan import QueryPlan
 from chromasql.plan.serialize import plan_to_dict
 from chromasql.result import ExecutionResult
@@ -45,12 +46,13 @@ def explain_run(result: ExecutionResult) -> str:
     """
     Describe a plan that was run: the tree of `explain_plan`, then what happened.
 
-    For each collection and each step that it took part in, it has calls, rows, milliseconds, and the bytes of the
-    answers where the adapter knows them. Within a scope, calls and bytes are left out, as they depend on records that
-    it hides.
+    Collections that failed, were late or were retried come first, then the slowest; the others share a line. Each step
+    has calls, records read and kept, milliseconds, and the bytes of the answers where the adapter knows them. A hint
+    follows where much more was read than kept. Within a scope only rows and times are shown, for every collection in
+    the order of the statement, as the rest depends on records that it hides.
     """
     assert isinstance(result.plan, QueryPlan)
-    return "\n".join([*_plan_lines(result.plan), *_run_lines(result)])
+    return "\n".join([*_plan_lines(result.plan), *run_lines(result)])
 
 
 def explained(plan: QueryPlan) -> ExecutionResult:
@@ -79,22 +81,3 @@ def _plan_lines(plan: QueryPlan) -> Iterator[str]:
     yield f"on error: a collection that fails {missing}{timeout}"
     for warning in plan.warnings:
         yield f"warning: {warning.message}"
-
-
-def _run_lines(result: ExecutionResult) -> Iterator[str]:
-    timings = result.timings
-    # How often and how much a collection had to be read depends on the records that a scope hides.
-    hidden = isinstance(result.plan, QueryPlan) and result.plan.view is not None
-    yield f"ran: {plural(len(result.rows), 'row')} in {timings.total:.1f} ms"
-    yield f"  waiting for Chroma: {timings.waiting:.1f} ms"
-    yield f"  embedding: {timings.embedding:.1f} ms, {plural(timings.embedding_calls, 'call')}"
-    yield f"  ChromaSQL itself: {timings.own:.1f} ms"
-    for outcome in result.outcomes:
-        retries = f", {plural(outcome.retries, 'retry', 'retries')}" if outcome.retries else ""
-        yield f"  {outcome.collection}: {outcome.status}{retries}"
-        if outcome.error is not None:
-            yield f"    {outcome.error.kind}: {outcome.error.message}"
-        for step in outcome.steps:
-            size = "" if step.bytes is None or hidden else f", {step.bytes} bytes"
-            calls = "" if hidden else f"{plural(step.calls, 'call')}, "
-            yield f"    {step.step}: {calls}{plural(step.rows, 'row')}, {step.milliseconds:.1f} ms{size}"

@@ -83,6 +83,14 @@ def test_an_unknown_key_in_any_clause(sql: str) -> None:
     assert found["unknown-key"] == "no record of a sample has the metadata key ratin; did you mean rating?"
 
 
+def test_a_misspelt_column_in_except_comes_with_the_column() -> None:
+    """EXCEPT takes columns, so they are among the nearest names; none was proposed before."""
+    ((code, message),) = warnings("SELECT * EXCEPT (documnt) FROM docs")
+
+    assert code == "unknown-key"
+    assert message.endswith("did you mean document?")
+
+
 @pytest.mark.parametrize(
     "sql",
     [
