@@ -28,7 +28,7 @@ if _t.TYPE_CHECKING:
         StaticRouter,
         load_query_config,
     )
-    from chromasql.analysis import bind_parameters, extract_metadata_values
+    from chromasql.analysis import bind_parameters, extract_metadata_values, parameters_of
     from chromasql.database import AsyncDatabase, Database, connect, connect_async
     from chromasql.errors import (
         ChromaSQLError,
@@ -94,6 +94,7 @@ __all__ = [  # noqa: RUF022 - in plain alphabetical order, constants too
     "explain_plan",
     "extract_metadata_values",
     "load_query_config",
+    "parameters_of",
     "parse",
     "parse_script",
     "plan_to_dict",
@@ -141,6 +142,7 @@ _HOME = {
     "explain_plan": "chromasql.explain",
     "extract_metadata_values": "chromasql.analysis",
     "load_query_config": "chromasql.adapters",
+    "parameters_of": "chromasql.analysis",
     "parse": "chromasql.parser",
     "parse_script": "chromasql.parser",
     "plan_to_dict": "chromasql.plan",

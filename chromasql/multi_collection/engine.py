@@ -200,7 +200,7 @@ class Engine:
         return Dispatcher.start(source, options, trace=trace, limiter=self._shared.limits.for_running_loop())
 
     def _run_options(self, *, explain_rows: bool = False) -> RunOptions:
-        return RunOptions(self._options.embed_fn, self._shared.vectors, explain_rows)
+        return RunOptions(self._options.embedder, self._shared.vectors, explain_rows)
 
     async def _run_current(self, ready: _Ready, *, explain_rows: bool) -> ExecutionResult:
         """Run a statement, and once more with reopened collections where one is not what it was known to be."""
