@@ -9,12 +9,12 @@ A retriever for LangChain.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from chromasql import ast
 from chromasql.database import AsyncDatabase, Database
 from chromasql.integrations.extras import needs_extra
-from chromasql.integrations.retrieval import Passage, Retrieval, both_faces, check_count, parse_retrieval
+from chromasql.integrations.retrieval import Passage, Retrieval, as_parameters, both_faces, check_count, parse_retrieval
 from chromasql.result import ExecutionResult
 
 with needs_extra("langchain", "langchain-core"):
@@ -79,9 +79,6 @@ class ChromaSQLRetriever(BaseRetriever):
     _retrieval: Retrieval = PrivateAttr()
     _faces: tuple[Database, AsyncDatabase] = PrivateAttr()
 
-    # A trace shows the statement, which says more than the name of a class.
-    _provider: ClassVar[str] = "Chroma"
-
     def __init__(self, database: Database | AsyncDatabase, statement: str | ast.Query, **fields: Any) -> None:
         fields["params"] = {} if fields.get("params") is None else fields["params"]
         super().__init__(database=database, statement=statement, **fields)
@@ -121,7 +118,7 @@ class ChromaSQLRetriever(BaseRetriever):
         return self._documents(await self._faces[1].execute(self._retrieval.statement, bound), count)
 
     def _bind(self, query: str, k: int | None, params: Mapping[str, Any] | None) -> tuple[dict[str, Any], int | None]:
-        return self._retrieval.bind({**self.params, **(params or {})}, self.k if k is None else k, query)
+        return self._retrieval.bind({**self.params, **as_parameters(params)}, self.k if k is None else k, query)
 
     def _documents(self, result: ExecutionResult, count: int | None) -> list[Document]:
         if self.require_complete:
@@ -130,14 +127,13 @@ class ChromaSQLRetriever(BaseRetriever):
         return [self._document(passage, keep) for passage in self._retrieval.passages(result, count)]
 
     def _document(self, passage: Passage, keep: frozenset[str] | None) -> Document:
-        plain = passage.collection == self._retrieval.single
         return Document(
-            id=passage.id if plain else passage.qualified_id,
+            id=self._retrieval.id_of(passage),
             page_content=passage.text or "",
             metadata=passage.flat(keep),
         )
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         parameters = super()._get_ls_params(**kwargs)
-        parameters["ls_vector_store_provider"] = self._provider
+        parameters["ls_vector_store_provider"] = "Chroma"
         return parameters

@@ -22,13 +22,20 @@ from chromasql.errors import ChromaSQLPlanningError
 from chromasql.parser import parse
 from chromasql.result import ExecutionResult
 
-__all__ = ["DEFAULT_COUNT", "Passage", "Retrieval", "both_faces", "check_count", "parse_retrieval"]
+__all__ = [
+    "Passage",
+    "Retrieval",
+    "as_parameters",
+    "both_faces",
+    "check_count",
+    "parse_retrieval",
+    "with_cosine",
+]
 
 _log = logging.getLogger("chromasql")
 
 
 DEFAULT_COUNT = 4
-"""How many passages there are where neither the statement nor the caller says it."""
 
 
 # What is added to a statement; a column of its own cannot have these names by accident.
@@ -87,7 +94,13 @@ class Retrieval:
     single: str | None
 
     def bind(
-        self, values: Mapping[str, Any], count: int | None, query: str, embedding: Any = None
+        self,
+        values: Mapping[str, Any],
+        count: int | None,
+        query: str,
+        *,
+        embedding: Any = None,
+        default: int = DEFAULT_COUNT,
     ) -> tuple[dict[str, Any], int | None]:
         """
         Return the parameters of one call, and the number of passages to keep, or None for all.
@@ -102,6 +115,8 @@ class Retrieval:
             The text, for ``:query``.
         embedding
             The vector, for ``:embedding``, where the caller has one.
+        default
+            The value of ``:k`` where nobody says it.
 
         Raises
         ------
@@ -128,7 +143,7 @@ class Retrieval:
         check_count(count)
         if "k" in self.names:
             if count is not None or "k" not in bound:
-                bound["k"] = DEFAULT_COUNT if count is None else count
+                bound["k"] = default if count is None else count
             return bound, None
         self._check_limit(count, bound)
         return bound, count
@@ -142,6 +157,10 @@ class Retrieval:
                 f"{count} passages are wanted, and the statement has at most {value}; write LIMIT :k in it",
                 code="invalid-argument",
             )
+
+    def id_of(self, passage: Passage) -> str:
+        """Return the id of a passage: that of the record, qualified where FROM can mean several collections."""
+        return passage.id if passage.collection == self.single else passage.qualified_id
 
     def passages(self, result: ExecutionResult, count: int | None) -> list[Passage]:
         """Return the rows of an answer, at most ``count`` of them."""
@@ -221,6 +240,37 @@ def parse_retrieval(statement: str | ast.Query, content: str = "document") -> Re
     source = query.sources[0]
     single = query.collection if not source.is_pattern and len(query.sources) == 1 else None
     return Retrieval(_with_columns(query, content, ranked=ranked), frozenset(map(str, names)), content, single)
+
+
+def with_cosine(retrieval: Retrieval) -> Retrieval:
+    """Return a retrieval that refuses collections of another space than cosine, and whose score is the distance."""
+    query = retrieval.statement
+    match query.rank:
+        case None:
+            single = isinstance(query.embedding, ast.Embedding)
+        case ast.Knn(key=None, return_rank=None):
+            single = True
+        case _:
+            single = False
+    if not single:
+        raise _refused(
+            "similarity = 'cosine' is 1 - distance, so it needs a ranking by one KNN; 'negated' is for any ranking",
+            query,
+        )
+    if query.similarity not in (None, "COSINE"):
+        raise _refused(f"similarity = 'cosine' contradicts SIMILARITY {query.similarity} of the statement", query)
+    return dataclasses.replace(retrieval, statement=dataclasses.replace(query, similarity="COSINE"))
+
+
+def as_parameters(params: Any) -> Mapping[str, Any]:
+    """Return parameters as a mapping of their own; raise `ChromaSQLPlanningError` where they are not one."""
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping):
+        raise ChromaSQLPlanningError(
+            f"params is a mapping of names to values, not {type(params).__name__}", code="parameter-style"
+        )
+    return dict(params)
 
 
 def check_count(count: Any) -> None:
