@@ -235,8 +235,9 @@ def headings(page: Path) -> set[str]:
 
 
 def modules() -> Iterator[Any]:
+    """Yield the modules of the package that need no extra."""
     for found in pkgutil.walk_packages(chromasql.__path__, "chromasql."):
-        if found.name != "chromasql.__main__":
+        if found.name != "chromasql.__main__" and not found.name.startswith("chromasql.integrations"):
             yield importlib.import_module(found.name)
 
 
