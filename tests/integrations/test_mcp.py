@@ -318,6 +318,16 @@ async def test_warnings(database: chromasql.Database) -> None:
     assert answer["warnings"]
 
 
+@pytest.mark.parametrize(("limit", "warned"), [(2, True), (3, True), (4, False)])
+@pytest.mark.parametrize("sql", ["SELECT id FROM guides", "SELECT id FROM guides RANK BY BM25('rain snow wind')"])
+async def test_the_limit_of_the_scope(database: chromasql.Database, sql: str, limit: int, warned: bool) -> None:
+    """Where LIMIT is left out, a warning says where the answer was cut, and not where it ended by itself."""
+    answer = (await ask(build_server(database, scope=Scope(max_limit=limit)), sql)).structured_content
+
+    assert len(answer["rows"]) == min(limit, 3)
+    assert any(warning.startswith("limited") for warning in answer["warnings"]) == warned
+
+
 @given(
     tool=st.sampled_from(["query", "list_collections", "describe_collection", "explain", "language"]),
     arguments=st.dictionaries(

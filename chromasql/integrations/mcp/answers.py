@@ -14,7 +14,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from chromasql.plan import QueryPlan
+from chromasql.plan import PlanWarning, QueryPlan
 from chromasql.result import ExecutionResult
 
 __all__ = ["Answer", "AnswerLimits", "Truncated", "answer_of", "compact"]
@@ -72,7 +72,7 @@ def answer_of(result: ExecutionResult, limits: AnswerLimits) -> Answer:
             break
         rows.append(short)
     left_out = len(given) - len(rows)
-    warnings = [f"{warning.code}: {warning.message}" for warning in result.warnings]
+    warnings = [f"{warning.code}: {warning.message}" for warning in result.warnings if _applies(warning, result)]
     if shortener.large:
         warnings.append("large-integers: whole numbers beyond 2^53 are text, as JSON numbers are not exact there")
     if left_out:
@@ -94,6 +94,12 @@ def answer_of(result: ExecutionResult, limits: AnswerLimits) -> Answer:
 def compact(value: Any) -> str:
     """Return JSON without spaces."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _applies(warning: PlanWarning, result: ExecutionResult) -> bool:
+    """Whether a warning of the plan is about this answer: one that ended before the limit of the scope was not cut."""
+    limit = getattr(result.plan, "limit", None)
+    return warning.code != "limited" or _is_batch(result) or limit is None or len(result.rows) >= limit
 
 
 def _is_batch(result: ExecutionResult) -> bool:
