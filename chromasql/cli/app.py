@@ -14,7 +14,8 @@ import typer
 
 from chromasql import ast
 from chromasql.cli.arguments import parse_parameters, read_statement
-from chromasql.cli.connection import Connection, takes_connection
+from chromasql.cli.connection import Connection, takes_connection, takes_options
+from chromasql.cli.model_server import ModelServer
 from chromasql.cli.rendering import Format, guarded_output, print_table, render, shorten
 from chromasql.errors import ChromaSQLError
 from chromasql.parser import parse
@@ -147,6 +148,26 @@ def collections(connection: Connection, *, form: _Format = Format.TABLE) -> None
       chromasql collections --path chromasql-demo
     """  # noqa: D301
     _run(connection, "SHOW COLLECTIONS", form)
+
+
+@app.command()
+@takes_options(Connection, ModelServer)
+def mcp(connection: Connection, server: ModelServer) -> None:
+    """
+    Serve language models: a read-only server of the Model Context Protocol.
+
+    It speaks over standard input and output, as hosts that start it expect, or over HTTP. What models may reach is
+    limited: by --collections, --fields and --where, and by the limits, which have defaults.
+    Needs: pip install "chromasql[mcp]"
+
+    \b
+    Examples:
+      chromasql mcp --path my-chroma --collections 'reports-*'
+      chromasql mcp --url http://localhost:8000 --where "lang = 'en'" --max-limit 20
+      chromasql mcp --path my-chroma --http 127.0.0.1:8765
+    """  # noqa: D301
+    with _report_errors():
+        server.serve(connection)
 
 
 @app.command()

@@ -79,9 +79,28 @@ class ChromaSQLRetriever(BaseRetriever):
     _retrieval: Retrieval = PrivateAttr()
     _faces: tuple[Database, AsyncDatabase] = PrivateAttr()
 
-    def __init__(self, database: Database | AsyncDatabase, statement: str | ast.Query, **fields: Any) -> None:
-        fields["params"] = {} if fields.get("params") is None else fields["params"]
-        super().__init__(database=database, statement=statement, **fields)
+    def __init__(
+        self,
+        database: Database | AsyncDatabase,
+        statement: str | ast.Query,
+        *,
+        k: int | None = None,
+        params: Mapping[str, Any] | None = None,
+        content: str = "document",
+        require_complete: bool = False,
+        metadata_columns: Sequence[str] | None = None,
+        **fields: Any,
+    ) -> None:
+        super().__init__(
+            database=database,
+            statement=statement,
+            k=k,
+            params=as_parameters(params),
+            content=content,
+            require_complete=require_complete,
+            metadata_columns=metadata_columns,
+            **fields,
+        )
 
     def model_post_init(self, context: Any, /) -> None:
         """Read the statement, so that what is wrong with it is said here."""

@@ -154,7 +154,7 @@ def test_code_runs_and_prints_what_is_written_below_it(
     warm_python.make_command(commands)
     (folder / "program.py").write_text(source_of(program), "utf-8")
     path = os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": path, "ANONYMIZED_TELEMETRY": "False"}
+    environment = os.environ | {"PATH": path, "ANONYMIZED_TELEMETRY": "False", "HAYSTACK_TELEMETRY_ENABLED": "False"}
     done = warm_python.run(Path("program.py"), folder=folder, environment=environment)
 
     assert done.returncode == 0, done.stderr

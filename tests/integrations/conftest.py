@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import pytest
 
 import chromasql
+
+# Read when Haystack is imported: tests send nothing anywhere.
+os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
 
 WORDS = ("rain", "snow", "wind", "sun", "fog", "hail")
 
