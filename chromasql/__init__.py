@@ -186,7 +186,9 @@ def _publish_as(module: str, value: _t.Any) -> None:
     # Annotations of a class are evaluated in the namespace of its module, so that has the names which they use.
     namespace, original = vars(_sys.modules[module]), vars(_sys.modules[home])
     for name in _re.findall(r"\w+", " ".join(map(str, vars(value).get("__annotations__", {}).values()))):
-        if name in original:
+        if module == "chromasql" and name in _HOME and name not in namespace:
+            __getattr__(name)
+        elif name in original:
             namespace.setdefault(name, original[name])
 
 
@@ -197,8 +199,8 @@ def __getattr__(name: str) -> _t.Any:
     if name not in _HOME:
         raise AttributeError(f"module 'chromasql' has no attribute {name!r}")
     value = getattr(_import_module(_HOME[name]), name)
-    _publish_as("chromasql", value)
     globals()[name] = value
+    _publish_as("chromasql", value)
     return value
 
 

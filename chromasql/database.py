@@ -324,7 +324,7 @@ async def measure_recall(
 
     Chroma's index is approximate, and says neither what it misses nor which settings are in force. This reads every
     vector once, in pages, and searches for the neighbours of a sample of records; a record is not its own neighbour. It
-    takes about a second for 10,000 records, and no timeout applies.
+    takes about a second for 10,000 records, for which a timeout of the settings has to leave room.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ def operations_behind(collection: Any) -> int | None:
 def _folder_of(client: Any) -> Path | None:
     """Return the folder of an embedded client of chromadb, or None where it has none."""
     get_settings = getattr(client, "get_settings", None)
-    settings = get_settings() if callable(get_settings) else None
+    settings: Any = get_settings() if callable(get_settings) else None
     if getattr(settings, "is_persistent", False) is not True:
         return None
     folder = Path(str(settings.persist_directory))

@@ -236,11 +236,11 @@ class Engine:
 
     async def inspect(self, statement: str, work: Callable[[StatementContext], Awaitable[T]]) -> T:
         """
-        Plan a SELECT, and do something else than running it in its collections; no timeout applies.
+        Plan a SELECT, and do something else than running it in its collections, within the timeout of the settings.
 
         Raises what ``work`` raises, `ChromaSQLPlanningError` or `ChromaSQLParseError`.
         """
-        settings = dataclasses.replace(self._options.settings, timeout=None, collection_timeout=None)
+        settings = self._settings(None)
         began = asyncio.get_running_loop().time()
         with self._shared.pools.in_use(), waiting_elsewhere():
             parsed = await parse_in_time(statement, settings)

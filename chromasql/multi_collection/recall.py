@@ -36,7 +36,9 @@ class RecallProgress:
 @dataclass(frozen=True, slots=True)
 class CollectionRecall:
     """
-    What was measured in one collection. A number is None where this kind of Chroma does not let it be known.
+    What was measured in one collection.
+
+    A number is None where this kind of Chroma does not let it be known, or where there is no record to measure.
 
     Attributes
     ----------
@@ -154,7 +156,7 @@ async def measure(engine: Engine, source: str, sql_filter: str | None, options: 
         failures = context.dispatcher.ledger.failures()
         return RecallReport(options.k, tuple(one for _, one in found), tuple(failures))
 
-    return await engine.inspect(f"SELECT id FROM {source}{where}", run)
+    return await engine.inspect(f"SELECT id FROM {source}{where}", run)  # noqa: S608 - both are SQL of the caller
 
 
 async def _one(context: StatementContext, handle: CollectionHandle, options: RecallOptions) -> CollectionRecall:
@@ -181,7 +183,7 @@ def _reported(handle: CollectionHandle, facts: IndexFacts, behind: int | None) -
         handle.name,
         facts.records,
         len(facts.recalls),
-        sum(facts.recalls) / len(facts.recalls) if facts.recalls else None,
+        round(sum(facts.recalls) / len(facts.recalls), 6) if facts.recalls else None,
         min(facts.recalls, default=None),
         None if facts.unreachable is None else len(facts.unreachable),
         len(facts.not_indexed),
@@ -191,7 +193,7 @@ def _reported(handle: CollectionHandle, facts: IndexFacts, behind: int | None) -
         settings.get("ef_search"),
         facts.ef_search_below,
         behind,
-        dict(facts.wider),
+        {width: round(recall, 6) for width, recall in facts.wider},
         missed[:_NAMED],
         (),
     )

@@ -108,7 +108,7 @@ class _Measurement:
         request = self._request
         ids = [row.id async for rows in scan(self._reader, request.filter, (), page=request.page) for row in rows]
         if not ids:
-            return IndexFacts(0, unreachable=() if request.exhaustive else None)
+            return IndexFacts(0)
         # Drawn from sorted ids, so that the sample depends on the records alone.
         drawn = random.Random(request.seed).sample(sorted(ids), min(request.samples, len(ids)))  # noqa: S311
         samples, vectors = await self._vectors(drawn)
@@ -134,7 +134,9 @@ class _Measurement:
             return dataclasses.replace(facts, not_indexed=tuple(self._lost))
         known = set(ids)
         unreachable = await self._unreachable([row_id for row_id in ids if row_id not in reached])
-        deleted = () if request.filter.restricts else await self._deleted([row for row in reached if row not in known])
+        deleted = None
+        if not request.filter.restricts:
+            deleted = await self._deleted([row_id for row_id in reached if row_id not in known])
         return dataclasses.replace(facts, unreachable=unreachable, not_indexed=tuple(self._lost), deleted=deleted)
 
     # The vectors of records
@@ -259,7 +261,8 @@ class _Measurement:
         missing: list[str] = []
         confirmed = 0
         for start in range(0, len(suspects), _PAGE):
-            ids, vectors = await self._vectors([row for row in suspects[start : start + _PAGE] if row not in self._lost])
+            part = [row_id for row_id in suspects[start : start + _PAGE] if row_id not in self._lost]
+            ids, vectors = await self._vectors(part)
             by_vector = await self._search(vectors, self._request.k)
             for row_id, vector, found in zip(ids, vectors, by_vector, strict=True):
                 if row_id in found:
@@ -304,7 +307,7 @@ class _Measurement:
         import numpy as np
 
         rows = np.asarray(vectors, np.float32)[: _PROBING_QUERIES + 1]
-        halfway = (rows[1:] + rows[:-1]) / 2
+        halfway = ((rows[1:] + rows[:-1]) / 2).tolist()
         sizes = [size for size in _PROBES if size < shown]
         if not sizes:
             return None
