@@ -19,6 +19,7 @@ from haystack_integrations.components.retrievers.chromasql import ChromaSQLRetri
 import chromasql
 from chromasql import ChromaSQLExecutionError, ChromaSQLParseError, ChromaSQLPlanningError
 from chromasql.integrations import haystack as home
+from chromasql.integrations import haystack_namespace
 from tests.integrations.conftest import embed
 
 NEAR = "SELECT * FROM guides, notes RANK BY KNN(:query)"
@@ -277,5 +278,5 @@ def test_what_is_open_stays_open(retriever: Any, database: chromasql.Database) -
 
 def test_the_name_of_the_class() -> None:
     """The class lives where Haystack loads it from, and is one object under both names."""
-    assert ChromaSQLRetriever is home.ChromaSQLRetriever
+    assert ChromaSQLRetriever is home.ChromaSQLRetriever is haystack_namespace.ChromaSQLRetriever
     assert ChromaSQLRetriever.__module__ == "haystack_integrations.components.retrievers.chromasql"

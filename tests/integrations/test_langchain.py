@@ -143,6 +143,15 @@ def test_columns_win_over_keys(retriever: ChromaSQLRetriever) -> None:
     assert snow.metadata["_id"] == "2"
 
 
+def test_columns_of_odd_names(database: chromasql.Database) -> None:
+    """Columns that are called like the id, the metadata or the score keep their values, and ours keep theirs."""
+    sql = "SELECT lang AS id, year AS metadata, lang AS score, document FROM guides RANK BY KNN(:query) LIMIT 1"
+    (document,) = ChromaSQLRetriever(database, sql).invoke("snow")
+
+    assert document.id == "2"
+    assert document.metadata.items() >= {"id": "en", "metadata": 2022, "score": "en", "_id": "2"}.items()
+
+
 def test_only_what_is_selected(database: chromasql.Database) -> None:
     """Metadata holds what SELECT names, under its alias, and not the id and text a second time."""
     sql = "SELECT id, document, year AS published FROM guides RANK BY KNN(:query) LIMIT 1"

@@ -188,6 +188,8 @@ async def test_a_vector_that_is_prepared(database: chromasql.Database) -> None:
     assert retriever.retrieve(bundle)[0].node_id in ("notes/1", "guides/1")
     with pytest.raises(ChromaSQLPlanningError, match="comes without a vector"):
         retriever.retrieve("rain")
+    alone = ChromaSQLRetriever(database, "SELECT * FROM * RANK BY KNN(:embedding)")
+    assert ids(alone.retrieve(bundle))[0] == "notes/1"
 
 
 def test_parameters(database: chromasql.Database) -> None:

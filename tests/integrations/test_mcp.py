@@ -8,8 +8,10 @@ import json
 import logging
 import os
 import re
+import socketserver
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -489,6 +491,39 @@ def test_nothing_else_is_printed(served_folder: Path) -> None:
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in rest.splitlines())
 
 
+def test_a_client_that_leaves() -> None:
+    """The process ends when its client leaves in the middle of a statement, though Chroma never answers."""
+    arrived = threading.Event()
+
+    class Silent(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            arrived.set()
+            self.request.recv(1 << 16)
+            left.wait()
+
+    left = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Silent) as silent:
+        silent.daemon_threads = True
+        threading.Thread(target=silent.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{silent.server_address[1]}"
+        arguments = ["-m", "chromasql", "mcp", "--url", address, "--max-timeout", "3000"]
+        environment = os.environ | {"PYTHONPATH": str(Path(chromasql.__file__).parents[1])}
+        with subprocess.Popen(
+            [sys.executable, *arguments], env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        ) as process:
+            assert process.stdin is not None
+            call = {"name": "query", "arguments": {"sql": "SELECT id FROM docs LIMIT 1"}}
+            process.stdin.write(messages(("initialize", HELLO["params"])))
+            process.stdin.write(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}\n')
+            process.stdin.write(messages(("tools/call", call)).replace(b'"id": 0', b'"id": 7'))
+            process.stdin.flush()
+            assert arrived.wait(60)
+            process.stdin.close()
+            assert process.wait(60) == 0
+        left.set()
+        silent.shutdown()
+
+
 @pytest.mark.parametrize(
     ("address", "token", "expected"),
     [
@@ -514,9 +549,9 @@ def test_addresses(address: str, token: str | None, expected: Any) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_http(server: Any, token: str | None, headers: dict[str, str]) -> Any:
+async def open_http(server: Any, token: str | None, headers: dict[str, str], host: str = "127.0.0.1") -> Any:
     """Give a client of the application, in process."""
-    app = http_app(server, "127.0.0.1", token)
+    app = http_app(server, host, token)
     inner = getattr(app, "_app", app)
     async with inner.router.lifespan_context(inner):
         transport = httpx.ASGITransport(app=app)
@@ -546,6 +581,13 @@ async def test_the_token(headers: dict[str, str], status: int) -> None:
     """Over HTTP with a token, only who sends it as a bearer token is let in."""
     async with open_http(server_over([]), "secret", ACCEPT | headers) as client:
         assert (await client.post("/mcp", json=HELLO)).status_code == status
+
+
+async def test_other_machines() -> None:
+    """With a token, requests to any name of this machine are served, as its names are not known here."""
+    headers = ACCEPT | {"Authorization": "Bearer secret", "Host": "search.example"}
+    async with open_http(server_over([]), "secret", headers, host="0.0.0.0") as client:
+        assert (await client.post("/mcp", json=HELLO)).status_code == 200
 
 
 @pytest.mark.parametrize("header", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
