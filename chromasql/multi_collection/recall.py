@@ -232,7 +232,7 @@ def _advice(report: CollectionRecall) -> Iterator[str]:
         )
     if report.space != report.space_shown:
         yield f"the configuration shows {report.space_shown}, and the distances are those of {report.space}"
-    if report.behind is not None and report.behind == report.records > 0:
+    if report.behind is not None and report.behind >= report.records > 0 and (report.recall or 0) < 1:
         yield (
             "no graph is stored yet, so each opening builds another and answers may change: from sync_threshold "
             "records on (1,000 if you do not set it) it is stored"

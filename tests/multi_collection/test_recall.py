@@ -150,7 +150,7 @@ async def test_a_setting_that_is_shown_and_not_in_force_is_found(client):
 
 async def test_the_distance_behind_the_stored_graph_is_read_from_the_folder(client):
     """Below 1,000 records every write is behind, and the advice says that openings differ; in memory it is not known."""
-    fill(client, "docs-small", normal(900, 4))
+    fill(client, "docs-small", normal(900, 48), ef_search=5)
     fill(client, "docs-large", normal(1_000, 4)).add(ids=["x"], embeddings=[[0, 0, 0, 0]])
     large, small = (await measure(client, "docs-*", samples=5)).collections
 
