@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,7 @@ from chromasql.errors import (
 )
 from chromasql.executor import RunOptions, run_plan, stream_plan
 from chromasql.executor.catalog import describe_collection, show_collections
+from chromasql.executor.state import StatementContext
 from chromasql.explain import analyzed, explained
 from chromasql.multi_collection.listing import Lister
 from chromasql.multi_collection.long_texts import parse_in_time, run_in_time
@@ -52,6 +53,7 @@ OptionalParameters: TypeAlias = Mapping[str, Any] | Sequence[Any] | None
 
 
 CatalogPlan = TypeVar("CatalogPlan", ShowPlan, DescribePlan)
+T = TypeVar("T")
 
 
 DEFAULT_CONCURRENCY = 8
@@ -231,6 +233,21 @@ class Engine:
                 return await describe_collection(plan, dispatcher)
             case _:
                 assert_never(ready.plan)
+
+    async def inspect(self, statement: str, work: Callable[[StatementContext], Awaitable[T]]) -> T:
+        """
+        Plan a SELECT, and do something else than running it in its collections, within the timeout of the settings.
+
+        Raises what ``work`` raises, `ChromaSQLPlanningError` or `ChromaSQLParseError`.
+        """
+        settings = self._settings(None)
+        began = asyncio.get_running_loop().time()
+        with self._shared.pools.in_use(), waiting_elsewhere():
+            parsed = await parse_in_time(statement, settings)
+            with Trace.of(parsed) as trace, _located(parsed):
+                ready = await self._prepare(parsed, None, settings, began, trace)
+                assert isinstance(ready.plan, QueryPlan)
+                return await work(StatementContext.of(ready.plan, ready.dispatcher, self._run_options()))
 
     async def stream(
         self,
