@@ -232,6 +232,17 @@ def test_parameters(database: chromasql.Database) -> None:
     assert {document.metadata["lang"] for document in retriever.invoke("rain", params={"lang": "fr"})} == {"fr"}
 
 
+def test_a_vector(database: chromasql.Database) -> None:
+    """A statement may rank by a vector that comes with the call, as ``:embedding``."""
+    retriever = ChromaSQLRetriever(database, "SELECT * FROM * RANK BY KNN(:embedding)")
+
+    assert retriever.invoke("", params={"embedding": embed("rain")}) == ChromaSQLRetriever(database, NEAR).invoke(
+        "rain"
+    )
+    with pytest.raises(ChromaSQLPlanningError, match="comes without a vector"):
+        retriever.invoke("rain")
+
+
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
