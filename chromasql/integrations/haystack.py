@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,7 @@ class ChromaSQLRetriever:
         filters: dict[str, Any] | None = None,
         top_k: int | None = None,
         params: dict[str, Any] | None = None,
+        query_embedding: list[float] | None = None,
     ) -> dict[str, Any]:
         """
         Return the documents for a text.
@@ -138,6 +139,8 @@ class ChromaSQLRetriever:
             How many documents there are at most; it wins over that of the retriever.
         params
             Values of parameters; they win over those of the retriever.
+        query_embedding
+            The vector of the text, from a text embedder of the pipeline, for ``:embedding``.
 
         Returns
         -------
@@ -149,7 +152,8 @@ class ChromaSQLRetriever:
         ChromaSQLError
             Where the statement fails, or an argument does not fit it.
         """
-        bound, count = self._bind(query, filters, top_k, params)
+        values = self._values(filters, params, query_embedding)
+        bound, count = self._retrieval.bind(values, self.top_k if top_k is None else top_k, query, default=_TOP_K)
         blocking, _ = both_faces(self._open())
         return self._answer(blocking.execute(self._retrieval.statement, bound), count)
 
@@ -160,9 +164,11 @@ class ChromaSQLRetriever:
         filters: dict[str, Any] | None = None,
         top_k: int | None = None,
         params: dict[str, Any] | None = None,
+        query_embedding: list[float] | None = None,
     ) -> dict[str, Any]:
         """Return the documents for a text, on the loop of the caller; see `run`."""
-        bound, count = self._bind(query, filters, top_k, params)
+        values = self._values(filters, params, query_embedding)
+        bound, count = self._retrieval.bind(values, self.top_k if top_k is None else top_k, query, default=_TOP_K)
         _, database = both_faces(self._open())
         return self._answer(await database.execute(self._retrieval.statement, bound), count)
 
@@ -230,17 +236,26 @@ class ChromaSQLRetriever:
                 )
             return self._owned
 
-    def _bind(
-        self, query: str, filters: Mapping[str, Any] | None, top_k: int | None, params: Mapping[str, Any] | None
-    ) -> tuple[dict[str, Any], int | None]:
+    def _values(
+        self,
+        filters: Mapping[str, Any] | None,
+        params: Mapping[str, Any] | None,
+        query_embedding: Sequence[float] | None,
+    ) -> dict[str, Any]:
+        """Return the values of the parameters of one call, but for ``:query`` and ``:k``."""
         if filters:
             raise ChromaSQLPlanningError(
                 "filters cannot be put into a statement; write the condition there, as in WHERE lang = :lang, and pass "
                 "params={'lang': ..}",
                 code="invalid-argument",
             )
-        values = {**self.params, **as_parameters(params)}
-        return self._retrieval.bind(values, self.top_k if top_k is None else top_k, query, default=_TOP_K)
+        if query_embedding is not None and "embedding" not in self._retrieval.names:
+            raise ChromaSQLPlanningError(
+                "query_embedding is given, and the statement does not use it; write KNN(:embedding)",
+                code="invalid-argument",
+            )
+        vector = {} if query_embedding is None else {"embedding": query_embedding}
+        return {**self.params, **as_parameters(params), **vector}
 
     def _answer(self, result: ExecutionResult, count: int | None) -> dict[str, Any]:
         if self.require_complete:

@@ -20,6 +20,7 @@ from chromasql.analysis import parameters_of
 from chromasql.database import AsyncDatabase, Database
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.parser import parse
+from chromasql.planner.aggregation import aggregates
 from chromasql.result import ExecutionResult
 
 __all__ = [
@@ -36,13 +37,11 @@ _log = logging.getLogger("chromasql")
 
 
 DEFAULT_COUNT = 4
+"""How many passages there are where neither the statement nor the caller says it."""
 
 
 # What is added to a statement; a column of its own cannot have these names by accident.
 _PREFIX = "\N{SECTION SIGN}"
-
-
-_RESERVED = {"query": "it is the text of the query", "embedding": "it is the vector of the query"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +123,21 @@ class Retrieval:
             For a parameter that the caller may not set, a vector that is missing, and more passages than the
             statement has.
         """
-        for name in values:
-            if name in _RESERVED and name in self.names:
-                raise ChromaSQLPlanningError(
-                    f"the parameter :{name} cannot be set: {_RESERVED[name]}", code="unexpected-parameter"
-                )
+        if "query" in values:
+            raise ChromaSQLPlanningError(
+                "the parameter :query cannot be set: it is the text of the query", code="unexpected-parameter"
+            )
         bound = dict(values)
         if "query" in self.names:
             bound["query"] = query
-        if "embedding" in self.names:
-            if embedding is None:
-                raise ChromaSQLPlanningError(
-                    "the statement has :embedding, and this query comes without a vector; write KNN(:query) to embed "
-                    "its text",
-                    code="missing-parameter",
-                )
+        if "embedding" in self.names and embedding is not None:
             bound["embedding"] = embedding
+        if "embedding" in self.names and "embedding" not in bound:
+            raise ChromaSQLPlanningError(
+                "the statement has :embedding, and this query comes without a vector; "
+                "write KNN(:query) to embed its text",
+                code="missing-parameter",
+            )
         check_count(count)
         if "k" in self.names:
             if count is not None or "k" not in bound:
@@ -219,9 +217,7 @@ def parse_retrieval(statement: str | ast.Query, content: str = "document") -> Re
     query = parse(statement) if isinstance(statement, str) else statement
     if not isinstance(query, ast.Query) or query.explain is not None:
         raise _refused("a retriever runs a SELECT, without EXPLAIN", query)
-    grouped = query.group_by is not None and query.group_by.keep is None
-    aggregates = any(isinstance(getattr(item, "operand", None), ast.Aggregate) for item in query.projection.items)
-    if grouped or aggregates or query.projection.distinct or query.having is not None:
+    if aggregates(query):
         raise _refused(
             "a retriever returns records, and the rows of this statement are groups; GROUP BY .. KEEP n keeps records",
             query,
@@ -231,14 +227,13 @@ def parse_retrieval(statement: str | ast.Query, content: str = "document") -> Re
     names = frozenset(parameters_of(query))
     if any(isinstance(name, int) for name in names):
         raise _refused("the parameters of a retriever have names; write :query instead of ? or $1", query)
-    if not names & _RESERVED.keys():
+    if names.isdisjoint(("query", "embedding")):
         raise _refused("a retriever needs :query in its statement, as in RANK BY KNN(:query)", query)
     ranked = query.embedding is not None or query.rank is not None
     if query.limit is None and query.topk is None:
         query = dataclasses.replace(query, limit=ast.Parameter("k"))
         names |= {"k"}
-    source = query.sources[0]
-    single = query.collection if not source.is_pattern and len(query.sources) == 1 else None
+    single = None if query.sources[0].is_pattern else query.collection
     return Retrieval(_with_columns(query, content, ranked=ranked), frozenset(map(str, names)), content, single)
 
 

@@ -116,6 +116,24 @@ def test_parameters(database: chromasql.Database) -> None:
     assert {document.meta["lang"] for document in retriever.run("rain", params={"lang": "fr"})["documents"]} == {"fr"}
 
 
+def test_a_vector_of_the_pipeline(database: chromasql.Database) -> None:
+    """The vector of a text embedder in the pipeline is bound to ``:embedding``; where that is not used, it is refused."""
+    embedder = MockTextEmbedder(embedding_fn=embed)
+    pipeline = Pipeline()
+    pipeline.add_component("embedder", embedder)
+    pipeline.add_component(
+        "retriever", ChromaSQLRetriever(database, "SELECT * FROM * RANK BY RRF(KNN(:embedding), BM25(:query))")
+    )
+    pipeline.connect("embedder.embedding", "retriever.query_embedding")
+
+    found = pipeline.run({"embedder": {"text": "rain"}, "retriever": {"query": "rain"}})
+
+    embedded_here = ChromaSQLRetriever(database, "SELECT * FROM * RANK BY RRF(KNN(:query), BM25(:query))")
+    assert ids(found["retriever"]) == ids(embedded_here.run("rain"))
+    with pytest.raises(ChromaSQLPlanningError, match=r"write KNN\(:embedding\)"):
+        ChromaSQLRetriever(database, NEAR).run("rain", query_embedding=embed("rain"))
+
+
 def test_filters(retriever: Any) -> None:
     """Filters are refused with what to write instead, and no filters, as pipelines pass them, are fine."""
     with pytest.raises(ChromaSQLPlanningError, match="write the condition there, as in WHERE lang = :lang"):

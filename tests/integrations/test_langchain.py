@@ -7,6 +7,7 @@ import logging
 from typing import Any
 from uuid import UUID
 
+import chromadb
 import pytest
 from langchain_classic.retrievers import EnsembleRetriever
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 import chromasql
 from chromasql import ChromaSQLExecutionError, ChromaSQLParseError, ChromaSQLPlanningError
 from chromasql.integrations.langchain import ChromaSQLRetriever
+from tests.integrations.conftest import embed
 
 NEAR = "SELECT * FROM guides, notes RANK BY KNN(:query)"
 HYBRID = "SELECT id, document FROM * RANK BY RRF(KNN(:query), BM25(:query)) LIMIT :k"
@@ -117,8 +119,6 @@ def test_the_id_of_one_collection(database: chromasql.Database, source: str, fir
 
 def test_a_router_can_mean_other_collections(weather: Any) -> None:
     """Where a router sends FROM docs elsewhere, ids have the collection that the record came from."""
-    from tests.integrations.conftest import embed
-
     with chromasql.connect(weather, router=lambda _: ["guides", "notes"], embed_fn=embed) as database:
         found = ChromaSQLRetriever(database, "SELECT * FROM docs RANK BY KNN(:query)").invoke("rain", k=10)
 
@@ -230,6 +230,17 @@ def test_parameters(database: chromasql.Database) -> None:
 
     assert {document.metadata["lang"] for document in retriever.invoke("rain")} == {"en"}
     assert {document.metadata["lang"] for document in retriever.invoke("rain", params={"lang": "fr"})} == {"fr"}
+
+
+def test_a_vector(database: chromasql.Database) -> None:
+    """A statement may rank by a vector that comes with the call, as ``:embedding``."""
+    retriever = ChromaSQLRetriever(database, "SELECT * FROM * RANK BY KNN(:embedding)")
+
+    assert retriever.invoke("", params={"embedding": embed("rain")}) == ChromaSQLRetriever(database, NEAR).invoke(
+        "rain"
+    )
+    with pytest.raises(ChromaSQLPlanningError, match="comes without a vector"):
+        retriever.invoke("rain")
 
 
 @pytest.mark.parametrize(
@@ -400,6 +411,25 @@ async def test_the_async_method_runs_here(async_database: chromasql.AsyncDatabas
     monkeypatch.setattr(chromasql.Database, "execute", None)
 
     assert len(await retriever.ainvoke("rain")) == 4
+
+
+async def test_over_a_server(chroma_server: Any, unique_name: Any) -> None:
+    """Over a real server, a retriever serves blocking code and this event loop, and all connections can be closed."""
+    name = unique_name()
+    client = chromadb.HttpClient(chroma_server.host, chroma_server.port)
+    client.create_collection(name, embedding_function=None).add(
+        ids=["1", "2"], documents=["rain", "sun"], embeddings=[embed("rain"), embed("sun")]
+    )
+    # chromadb's own close leaves its pools open.
+    client._server._session.close()
+    client._admin_client._server._session.close()
+    async with chromasql.connect_async(chroma_server.url, embed_fn=embed) as database:
+        retriever = ChromaSQLRetriever(database, f"SELECT * FROM {name} RANK BY RRF(KNN(:query), BM25(:query))")
+        found = await asyncio.gather(*(retriever.ainvoke("rain") for _ in range(5)))
+        blocking = await asyncio.to_thread(retriever.invoke, "rain")
+
+    assert [document.id for document in blocking] == ["1", "2"]
+    assert found == [blocking] * 5
 
 
 def test_configurable_fields(database: chromasql.Database) -> None:
