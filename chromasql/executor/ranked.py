@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -19,11 +20,22 @@ from chromasql.executor.state import SHARE, Candidates, Page, StatementContext
 from chromasql.operators.merge import merge_by_distance, merge_by_rank
 from chromasql.operators.rank_expression import candidates_of, rank_rows
 from chromasql.operators.row import Row
-from chromasql.plan import EMBEDDING_KEY, KnnLeaf, Leaf, PlanWarning, Ranking, SparseQuery, TextQuery, VectorQuery
+from chromasql.plan import (
+    EMBEDDING_KEY,
+    FEW_MATCHES,
+    KnnLeaf,
+    Leaf,
+    PlanWarning,
+    Ranking,
+    SparseQuery,
+    TextQuery,
+    VectorQuery,
+)
 from chromasql.plan.search_payload import query_of
 from chromasql.protocols import QueryVector
 from chromasql.retrieval.candidates import CandidateRows, rows_by_leaf, search_leaves
 from chromasql.retrieval.embedding import SparseVectors, Vectors, count_calls, embed_sparse, embed_texts
+from chromasql.retrieval.scan import scan
 from chromasql.retrieval.search_api import search_whole
 
 __all__ = ["rank"]
@@ -67,7 +79,12 @@ async def rank(context: StatementContext) -> list[Candidates | Page]:
         page = await _search_whole(context, opened[0], queries)
         if page is not None:
             return [page]
-    search = partial(_search, context, leaves, queries)
+    matching: dict[str, dict[str, Row]] = {}
+    if plan.candidates == "prefilter" and plan.exact is None and plan.search == "no":
+        matching = await _match(context, opened)
+        if sum(map(len, matching.values())) <= FEW_MATCHES:
+            context = dataclasses.replace(context, plan=dataclasses.replace(plan, candidates="exact"))
+    search = partial(_search, context, leaves, queries, matching)
     answers = await dispatcher.fan_out("rank", opened, search, share=context.share_before_fetch)
     lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
     if not fused:
@@ -161,11 +178,29 @@ async def _search_whole(context: StatementContext, handle: CollectionHandle, que
     return None if rows is None else Page(rows)
 
 
+async def _match(context: StatementContext, opened: Sequence[CollectionHandle]) -> dict[str, dict[str, Row]]:
+    """Return the rows that satisfy the filter, by collection and by id."""
+    plan = context.plan
+
+    async def match(handle: CollectionHandle) -> dict[str, Row]:
+        parts = plan.materialization.with_candidates
+        pages = scan(context.reader(handle, "rank"), plan.filter, parts, page=plan.page)
+        return {row.id: row async for rows in pages for row in rows}
+
+    found = await context.dispatcher.fan_out("rank", opened, match, share=context.share_before_fetch)
+    return {handle.name: rows for handle, rows in found}
+
+
 async def _search(
-    context: StatementContext, leaves: Sequence[Leaf], queries: QueriesByName, handle: CollectionHandle
+    context: StatementContext,
+    leaves: Sequence[Leaf],
+    queries: QueriesByName,
+    matching: Mapping[str, Mapping[str, Row]],
+    handle: CollectionHandle,
 ) -> CandidateRows:
     reader = context.reader(handle, "rank")
-    found = await search_leaves(reader, context.plan, leaves, queries.get(handle.name, {}))
+    known = matching.get(handle.name)
+    found = await search_leaves(reader, context.plan, leaves, queries.get(handle.name, {}), known)
     reader.count_rows(len(found))
     return found
 

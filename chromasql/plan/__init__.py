@@ -18,6 +18,7 @@ from chromasql.plan.conditions import (
 from chromasql.plan.rankings import EMBEDDING_KEY, Bm25Leaf, KnnLeaf, Leaf, Ranking, SparseQuery, TextQuery, VectorQuery
 from chromasql.plan.serialize import plan_to_dict
 from chromasql.plan.statements import (
+    FEW_MATCHES,
     AggregateCall,
     Aggregation,
     CandidateSearch,
@@ -38,6 +39,7 @@ from chromasql.plan.statements import (
 __all__ = [
     "ALWAYS",
     "EMBEDDING_KEY",
+    "FEW_MATCHES",
     "NEVER",
     "AggregateCall",
     "Aggregation",

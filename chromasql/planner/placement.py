@@ -69,7 +69,7 @@ def _translated(plan: QueryPlan, dialect: Dialect) -> QueryPlan:
         plan,
         filter=filter_,
         rankings=rankings,
-        candidates=candidate_search(filter_),
+        candidates=candidate_search(filter_, exact=plan.exact),
         dialect=dialect.name,
         page=dialect.page,
         view=None if plan.view is None else bind_visible_records(plan.view, dialect),

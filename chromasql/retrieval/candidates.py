@@ -16,7 +16,8 @@ from chromasql.operators.row import Row
 from chromasql.operators.sort import score_order_key
 from chromasql.plan import Bm25Leaf, KnnLeaf, Leaf, QueryPlan
 from chromasql.retrieval.collection_reader import CollectionReader
-from chromasql.retrieval.knn import KnnRequest, nearest
+from chromasql.retrieval.knn import nearest
+from chromasql.retrieval.knn_request import KnnRequest
 from chromasql.retrieval.scan import scan
 from chromasql.retrieval.search_api import search_knn
 
@@ -36,7 +37,11 @@ class CandidateRows:
 
 
 async def search_leaves(
-    reader: CollectionReader, plan: QueryPlan, leaves: Sequence[Leaf], queries: Mapping[KnnLeaf, Any]
+    reader: CollectionReader,
+    plan: QueryPlan,
+    leaves: Sequence[Leaf],
+    queries: Mapping[KnnLeaf, Any],
+    matching: Mapping[str, Row] | None = None,
 ) -> CandidateRows:
     """
     Search all leaves in one collection; KNN leaves with equally many candidates share their requests.
@@ -51,6 +56,8 @@ async def search_leaves(
         The leaves of all its rankings, each once.
     queries : Mapping
         The vector of each KNN leaf: a list of floats, or a sparse vector in the form of the Search API.
+    matching : Mapping, optional
+        The rows that satisfy the filter, by id, where they are known.
 
     Returns
     -------
@@ -75,7 +82,7 @@ async def search_leaves(
     space = reader.handle.space or plan.space or "l2"
     for count, group in by_count.items():
         request = KnnRequest(
-            plan.filter, plan.candidates, count, plan.materialization.with_candidates, space, plan.page
+            plan.filter, plan.candidates, count, plan.materialization.with_candidates, space, plan.page, matching
         )
         lists = await nearest(reader, request, [queries[leaf] for leaf in group])
         found.knn.update(zip(group, lists, strict=True))

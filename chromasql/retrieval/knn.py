@@ -12,55 +12,33 @@ import dataclasses
 import operator
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
 
 from chromasql.operators.distance import distances
 from chromasql.operators.predicate import compile_condition
 from chromasql.operators.row import HitColumns, Row
-from chromasql.plan import ChromaRequest, Filter
+from chromasql.plan import ChromaRequest
 from chromasql.plan.dialect import LOCAL
 from chromasql.planner import MAX_CANDIDATES
 from chromasql.retrieval.collection_reader import CollectionReader
+from chromasql.retrieval.exact import measure_nearest
+from chromasql.retrieval.knn_request import KnnRequest
 from chromasql.retrieval.scan import (
     fill_rows,
     include,
-    parts_with_checked,
     plain_vector,
     request_arguments,
     scan,
 )
 from chromasql.retrieval.stale_index import deleted_hits, report_stale_index, telling_parts
 
-__all__ = ["KnnRequest", "best_rows", "nearest"]
+__all__ = ["best_rows", "nearest"]
 
 _GROWTH = 4
 
 
 _FIRST_EXPANSION = 64
-
-
-@dataclass(frozen=True, slots=True)
-class KnnRequest:
-    """
-    What is wanted of one collection: for each vector the ``wanted`` nearest records, with ``parts``.
-
-    ``method`` is how candidates are found (`chromasql.plan.QueryPlan`), ``space`` the distance function of the
-    collection (l2, cosine or ip), ``page`` the maximum of records that one request returns.
-    """
-
-    filter: Filter
-    method: str
-    wanted: int
-    parts: tuple[str, ...]
-    space: str
-    page: int = LOCAL.page
-
-    @property
-    def fetched(self) -> tuple[str, ...]:
-        """The parts to fetch: those wanted and those that the residual reads."""
-        return parts_with_checked(self.parts, self.filter.residual)
 
 
 async def nearest(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[Sequence[Row]]:
@@ -73,7 +51,7 @@ async def nearest(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[l
     if not knn.filter.requests:
         return [[] for _ in vectors]
     found = await _search(reader, knn, vectors)
-    parts = telling_parts(knn.parts)
+    parts = () if knn.method == "exact" else telling_parts(knn.parts)
     deleted: set[str] = set()
     while parts and (new := await deleted_hits(reader, found, parts, knn.page) - deleted):
         deleted |= new
@@ -90,6 +68,8 @@ async def _search(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[l
             return await _by_filtered_query(reader, knn, vectors)
         case "expanding":
             return [await _by_expanding(reader, knn, vector) for vector in vectors]
+        case "exact":
+            return await measure_nearest(reader, knn, vectors)
         case _:
             return [*await _by_prefilter(reader, knn, vectors)]
 
@@ -180,7 +160,7 @@ async def _by_expanding(reader: CollectionReader, knn: KnnRequest, vector: list[
 
 async def _by_prefilter(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[list[Row]]:
     """Look up the ids that satisfy the filter, then request the nearest among them."""
-    matching = await _matching(reader, knn)
+    matching = await _matching(reader, knn) if knn.matching is None else knn.matching
     ids = list(matching)
     found: list[list[Row]] = [[] for _ in vectors]
     for start in range(0, len(ids), knn.page):
