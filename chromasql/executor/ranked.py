@@ -80,12 +80,17 @@ async def rank(context: StatementContext) -> list[Candidates | Page]:
         if page is not None:
             return [page]
     matching: dict[str, dict[str, Row]] = {}
-    if plan.candidates == "prefilter" and plan.exact is None and plan.search == "no":
+    if plan.candidates == "prefilter" and plan.exact is None and plan.dialect == "local":
         matching = await _match(context, opened)
         if sum(map(len, matching.values())) <= FEW_MATCHES:
-            context = dataclasses.replace(context, plan=dataclasses.replace(plan, candidates="exact"))
+            context = _measuring(context)
     search = partial(_search, context, leaves, queries, matching)
     answers = await dispatcher.fan_out("rank", opened, search, share=context.share_before_fetch)
+    if again := _to_measure(answers):
+        search = partial(_search, _measuring(context), leaves, queries, matching)
+        others = [(handle, found) for handle, found in answers if handle not in again]
+        answers = [*others, *await dispatcher.fan_out("rank", again, search, share=context.share_before_fetch)]
+        answers.sort(key=lambda answer: answer[0].place)
     lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
     if not fused:
         return [
@@ -176,6 +181,22 @@ async def _search_whole(context: StatementContext, handle: CollectionHandle, que
     answers = await context.dispatcher.fan_out("rank", [handle], search)
     rows = answers[0][1] if answers else []
     return None if rows is None else Page(rows)
+
+
+def _measuring(context: StatementContext) -> StatementContext:
+    """Return the context of the same statement, whose records are measured here: they turned out to be few."""
+    return dataclasses.replace(context, plan=dataclasses.replace(context.plan, candidates="exact"))
+
+
+def _to_measure(answers: Sequence[tuple[CollectionHandle, CandidateRows]]) -> list[CollectionHandle]:
+    """
+    Return the collections whose index may have missed one of few records: all, or those with fewer than wanted.
+
+    Whether they are few is said of the statement, so that it does not depend on how the records are spread.
+    """
+    matched = [found.matched for _, found in answers if found.matched is not None]
+    few = len(matched) > 0 and sum(matched) <= FEW_MATCHES
+    return [handle for handle, found in answers if few or found.short]
 
 
 async def _match(context: StatementContext, opened: Sequence[CollectionHandle]) -> dict[str, dict[str, Row]]:

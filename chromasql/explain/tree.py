@@ -37,6 +37,9 @@ _CANDIDATES = {
         f"the ids that satisfy the filter, which is selective; up to {FEW_MATCHES} of them are measured here, "
         "more are ranked by the index"
     ),
+    "filtered or exact": (
+        f"the index, restricted by the filter; where up to {FEW_MATCHES} records satisfy it, they are measured here"
+    ),
     "exact": "every record that satisfies the filter, measured here from its stored vector",
 }
 
@@ -172,8 +175,8 @@ def _search(plan: QueryPlan, leaf: Leaf, name: str) -> Operator:
 def _knn_search(plan: QueryPlan, summary: str, name: str) -> Operator:
     space = () if plan.space is None else (f"space: {plan.space}, or the statement is refused",)
     how = plan.search if plan.search != "no" else plan.candidates
-    if how == "prefilter" and plan.exact is None:
-        how = "prefilter or exact"
+    if how in ("prefilter", "filtered") and plan.exact is None and plan.dialect == "local":
+        how = f"{how} or exact"
     source = _CANDIDATES[how] if plan.filter.restricts or how in ("whole", "leaves") else "the index"
     if how == "exact" and not plan.filter.restricts:
         source = "every record, measured here from its stored vector"

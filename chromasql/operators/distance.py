@@ -45,6 +45,7 @@ def distances_as_array(space: str, query: Sequence[float], vectors: Any) -> NDAr
             found = 1 - (matrix * point).sum(axis=1)
         else:
             raise ChromaSQLExecutionError(
-                f"distances in the space {space} cannot be measured; the spaces are cosine, ip and l2", code="unknown-space"
+                f"distances in the space {space} cannot be measured; the spaces are cosine, ip and l2",
+                code="unknown-space",
             )
     return found

@@ -33,7 +33,7 @@ CandidateSearch: TypeAlias = Literal["filtered", "expanding", "prefilter", "exac
 """How a ranked statement finds candidates; see `QueryPlan`."""
 
 
-FEW_MATCHES = 200
+FEW_MATCHES = 100
 """
 Up to how many records, over all collections of a statement, are measured rather than ranked by the index.
 

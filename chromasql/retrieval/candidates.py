@@ -7,6 +7,7 @@ collections.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,10 +15,11 @@ from typing import Any
 from chromasql.operators.bm25 import score_documents
 from chromasql.operators.row import Row
 from chromasql.operators.sort import score_order_key
-from chromasql.plan import Bm25Leaf, KnnLeaf, Leaf, QueryPlan
+from chromasql.plan import FEW_MATCHES, Bm25Leaf, KnnLeaf, Leaf, QueryPlan
+from chromasql.plan.dialect import LOCAL
 from chromasql.retrieval.collection_reader import CollectionReader
 from chromasql.retrieval.knn import nearest
-from chromasql.retrieval.knn_request import KnnRequest
+from chromasql.retrieval.knn_request import KnnRequest, MatchCount
 from chromasql.retrieval.scan import scan
 from chromasql.retrieval.search_api import search_knn
 
@@ -26,11 +28,18 @@ __all__ = ["CandidateRows", "rows_by_leaf", "search_leaves"]
 
 @dataclass(slots=True)
 class CandidateRows:
-    """What one collection returned: rows of each leaf, and for BM25 the number of documents that count towards N."""
+    """
+    What one collection returned: rows of each leaf, and for BM25 the number of documents that count towards N.
+
+    ``matched`` is how many records satisfy the filter, where the index was asked for more of them than are wanted; it
+    counts none that the index does not return. They are ``short`` where they are fewer than wanted.
+    """
 
     knn: dict[KnnLeaf, Sequence[Row]] = field(default_factory=dict)
     bm25: dict[Bm25Leaf, list[Row]] = field(default_factory=dict)
     totals: dict[Bm25Leaf, int] = field(default_factory=dict)
+    matched: int | None = None
+    short: bool = False
 
     def __len__(self) -> int:
         return sum(map(len, self.knn.values())) + sum(map(len, self.bm25.values()))
@@ -84,12 +93,23 @@ async def search_leaves(
         request = KnnRequest(
             plan.filter, plan.candidates, count, plan.materialization.with_candidates, space, plan.page, matching
         )
+        if may_be_few(plan) and count <= FEW_MATCHES:
+            request = dataclasses.replace(request, probe=FEW_MATCHES + 1, matches=MatchCount())
         lists = await nearest(reader, request, [queries[leaf] for leaf in group])
+        if request.matches is not None:
+            found.matched = max(found.matched or 0, request.matches.count)
+            found.short = found.short or request.matches.count < count
         found.knn.update(zip(group, lists, strict=True))
     for leaf in leaves:
         if isinstance(leaf, Bm25Leaf):
             await _search_words(reader, plan, leaf, found)
     return found
+
+
+def may_be_few(plan: QueryPlan) -> bool:
+    """Tell whether the index is asked with a filter that few records may satisfy, so that these are to be measured."""
+    asked = plan.exact is None and plan.search == "no" and plan.page == LOCAL.page
+    return asked and plan.candidates == "filtered" and plan.filter.restricts
 
 
 async def _search_words(reader: CollectionReader, plan: QueryPlan, leaf: Bm25Leaf, found: CandidateRows) -> None:

@@ -41,6 +41,9 @@ _GROWTH = 4
 _FIRST_EXPANSION = 64
 
 
+_FOUND = ("ids", "distances")
+
+
 async def nearest(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[Sequence[Row]]:
     """
     Return for each vector its nearest rows, sorted by distance and then by id.
@@ -82,6 +85,8 @@ async def _by_filtered_query(
         found = await _by_one_query(reader, knn, vectors)
     else:
         found = await _by_queries(reader, knn, vectors)
+    if knn.matches is not None:
+        return found
     short = [index for index, rows in enumerate(found) if len(rows) < knn.wanted]
     if short and await _may_be_incomplete(reader, knn, min(len(found[index]) for index in short)):
         matching = await _matching(reader, knn)
@@ -94,17 +99,29 @@ async def _by_one_query(
     reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]
 ) -> list[Sequence[Row]]:
     """Send one request for all vectors; unless a tie has to be resolved, its response stays in columns."""
-    (request,), count = knn.filter.requests, knn.wanted + 1
-    answer = await _query(reader, knn, request, vectors, count)
+    (request,), count = knn.filter.requests, max(knn.wanted + 1, knn.probe)
+    # What is requested only to see whether there is more, is requested without its parts.
+    late = include(knn.parts) if count > knn.wanted + 1 else []
+    answer = await _query(reader, knn, request, vectors, count, [] if late else include(knn.fetched))
+    if knn.matches is not None:
+        knn.matches.see(max(map(len, answer["ids"])))
+    tied = [not _ascend(array("f", measured[: knn.wanted + 1])) for measured in answer["distances"]]
+    if late:
+        ends = [None if ties else knn.wanted for ties in tied]
+        answer = {name: [column[:end] for column, end in zip(answer[name], ends, strict=True)] for name in _FOUND}
+        answer = await _add_parts(reader, answer, late, knn.page)
     found: list[Sequence[Row]] = []
     for index, vector in enumerate(vectors):
-        measured = array("f", answer["distances"][index])
-        if all(map(operator.lt, measured, islice(measured, 1, None))):
-            found.append(_columns(reader, knn, answer, index, measured))
-            continue
-        rows = _rows(reader, knn, answer, index)
-        found.append(best_rows(await _extend_past_ties(reader, knn, request, vector, rows), knn.wanted))
+        if tied[index]:
+            rows = _rows(reader, knn, answer, index)
+            found.append(best_rows(await _extend_past_ties(reader, knn, request, vector, rows), knn.wanted))
+        else:
+            found.append(_columns(reader, knn, answer, index, array("f", answer["distances"][index])))
     return found
+
+
+def _ascend(measured: array[float]) -> bool:
+    return all(map(operator.lt, measured, islice(measured, 1, None)))
 
 
 def _columns(
@@ -121,7 +138,9 @@ async def _by_queries(reader: CollectionReader, knn: KnnRequest, vectors: Sequen
     """Send the requests of a filter one after the other; their union is the answer."""
     found: list[list[Row]] = [[] for _ in vectors]
     for request in knn.filter.requests:
-        lists = await _query_rows(reader, knn, request, vectors, knn.wanted + 1)
+        lists = await _query_rows(reader, knn, request, vectors, max(knn.wanted + 1, knn.probe))
+        if knn.matches is not None:
+            knn.matches.see(max(map(len, lists)))
         for index, rows in enumerate(lists):
             found[index].extend(await _extend_past_ties(reader, knn, request, vectors[index], rows))
     return [best_rows(rows, knn.wanted) for rows in found]
@@ -222,14 +241,18 @@ async def _extend_past_ties(
 async def _query_rows(
     reader: CollectionReader, knn: KnnRequest, request: ChromaRequest, vectors: Sequence[list[float]], count: int
 ) -> list[list[Row]]:
-    answer = await _query(reader, knn, request, vectors, count)
+    answer = await _query(reader, knn, request, vectors, count, include(knn.fetched))
     return [_rows(reader, knn, answer, index) for index in range(len(vectors))]
 
 
 async def _query(
-    reader: CollectionReader, knn: KnnRequest, request: ChromaRequest, vectors: Sequence[list[float]], count: int
+    reader: CollectionReader,
+    knn: KnnRequest,
+    request: ChromaRequest,
+    vectors: Sequence[list[float]],
+    count: int,
+    parts: list[str],
 ) -> Any:
-    parts = include(knn.fetched)
     apart = parts if count > LOCAL.page else []
     answer = await reader.query(
         query_embeddings=vectors,

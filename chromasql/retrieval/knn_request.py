@@ -10,7 +10,18 @@ from chromasql.plan import Filter
 from chromasql.plan.dialect import LOCAL
 from chromasql.retrieval.scan import parts_with_checked
 
-__all__ = ["KnnRequest"]
+__all__ = ["KnnRequest", "MatchCount"]
+
+
+@dataclass(slots=True)
+class MatchCount:
+    """How many records an index returned, where it was asked for more than are wanted."""
+
+    count: int = 0
+
+    def see(self, returned: int) -> None:
+        """Add what one request of a filter returned."""
+        self.count += returned
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +31,8 @@ class KnnRequest:
 
     ``method`` is how candidates are found (`chromasql.plan.QueryPlan`), ``space`` the distance function of the
     collection (l2, cosine or ip), ``page`` the maximum of records that one request returns. ``matching`` are the rows
-    that satisfy the filter, by id and with their parts, where they are known.
+    that satisfy the filter, by id and with their parts, where they are known. ``probe`` is how many records the
+    index is asked for at least, and ``matches`` counts those that it has; what it misses is then left to the caller.
     """
 
     filter: Filter
@@ -30,6 +42,8 @@ class KnnRequest:
     space: str
     page: int = LOCAL.page
     matching: Mapping[str, Row] | None = None
+    probe: int = 0
+    matches: MatchCount | None = None
 
     @property
     def fetched(self) -> tuple[str, ...]:

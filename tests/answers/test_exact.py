@@ -94,7 +94,9 @@ def test_exact_and_index_agree_where_the_index_is_right(client, space):
 
     assert [row["id"] for row in index] == [row["id"] for row in measured]
     assert [row["n"] for row in index] == [row["n"] for row in measured]
-    assert [row["distance"] for row in measured] == pytest.approx([row["distance"] for row in index], rel=2e-6, abs=2e-6)
+    assert [row["distance"] for row in measured] == pytest.approx(
+        [row["distance"] for row in index], rel=2e-6, abs=2e-6
+    )
 
 
 def test_a_record_that_nothing_reaches_comes(client):
@@ -104,13 +106,15 @@ def test_a_record_that_nothing_reaches_comes(client):
     with chromasql.connect(client) as db:
         for number in missing:
             params = {"v": vectors[number].tolist()}
-            assert [row["id"] for row in db.execute(f"{sql} {EXACT}", params)] == true_order(vectors, vectors[number])[:5]
+            assert [row["id"] for row in db.execute(f"{sql} {EXACT}", params)] == true_order(vectors, vectors[number])[
+                :5
+            ]
             assert f"{number:04}" not in [row["id"] for row in db.execute(sql, params)]
 
 
-@pytest.mark.parametrize("condition", ["n = :n AND even IS NOT NULL", "n = :n AND id LIKE '%'", "id IN :ids"])
+@pytest.mark.parametrize("condition", ["n = :n", "n = :n AND even IS NOT NULL", "n = :n AND id LIKE '%'", "id IN :ids"])
 def test_a_filter_that_few_records_match_loses_none(client, condition):
-    """Where ids are looked up and few satisfy the filter, those that nothing reaches come without exact; FALSE asks the index."""
+    """Where few satisfy the filter, those that nothing reaches come without exact; FALSE asks the index."""
     name, vectors, missing = unreachable(client)
     number = missing[0]
     numbers = [other for other in range(1_000) if other % 50 == number % 50]
@@ -245,7 +249,7 @@ async def test_distributed_chroma_is_measured_up_to_a_limit(monkeypatch):
 
 
 def test_a_sparse_index_cannot_be_measured(client):
-    """exact = TRUE beside a KNN over a sparse index is refused; as a setting it does not reach that statement."""
+    """Exact = TRUE beside a KNN over a sparse index is refused; as a setting it does not reach that statement."""
     sql = "SELECT id FROM docs RANK BY KNN({1: 0.5}, key = 'words')"
     with pytest.raises(chromasql.ChromaSQLPlanningError, match="sparse"):
         chromasql.build_plan(chromasql.parse(f"{sql} {EXACT}"))
@@ -254,7 +258,10 @@ def test_a_sparse_index_cannot_be_measured(client):
 
 def test_exact_needs_a_ranking_and_a_truth_value(client):
     """Without a ranking the option means nothing, and it takes TRUE or FALSE."""
-    for sql, code in ((f"SELECT id FROM docs {EXACT}", "ranking-required"), ("SELECT id FROM docs RANK BY KNN([1]) WITH (exact = 1)", "invalid-option")):
+    for sql, code in (
+        (f"SELECT id FROM docs {EXACT}", "ranking-required"),
+        ("SELECT id FROM docs RANK BY KNN([1]) WITH (exact = 1)", "invalid-option"),
+    ):
         with pytest.raises(chromasql.ChromaSQLPlanningError) as raised:
             chromasql.build_plan(chromasql.parse(sql))
         assert raised.value.code == code
