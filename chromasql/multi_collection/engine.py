@@ -244,8 +244,23 @@ class Engine:
 
         Raises what `execute` raises, and `ChromaSQLPlanningError` for any other statement.
         """
+        pages = self._pages(statement, params, timeout)
+        try:
+            while True:
+                # The caller's code runs between pages, and its calls belong to other threads than ours.
+                with self._shared.pools.in_use(), waiting_elsewhere():
+                    rows = await anext(pages, None)
+                if rows is None:
+                    return
+                yield rows
+        finally:
+            await pages.aclose()
+
+    async def _pages(
+        self, statement: str | ast.Statement, params: OptionalParameters, seconds: float | None
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
         began = asyncio.get_running_loop().time()
-        settings = self._settings(timeout)
+        settings = self._settings(seconds)
         parsed = await parse_in_time(statement, settings)
         # The caller's code runs between pages; its spans must not become children of ours.
         with Trace.of(parsed, current=False) as trace, _located(parsed):
