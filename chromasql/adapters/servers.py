@@ -42,10 +42,14 @@ class ServersProvider:
     is down, the outcome is called ``eu.*``.
 
     The servers are of one kind, all single nodes or all distributed; `connect` detects which with one request, unless
-    its option ``dialect`` says. ``close`` closes what was opened here: addresses and folders.
+    its option ``dialect`` says. ``close`` closes what was opened here: addresses and folders. So does closing a
+    database over it.
 
     Raises `ChromaSQLPlanningError` for a name or a source that cannot be one, and where there is no server at all.
     """
+
+    closes_with_database = True
+    """A database over it closes it, since addresses and folders were opened for it."""
 
     def __init__(self, servers: Mapping[str, Any]) -> None:
         if not servers:
