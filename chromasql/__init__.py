@@ -28,8 +28,8 @@ if _t.TYPE_CHECKING:
         StaticRouter,
         load_query_config,
     )
-    from chromasql.analysis import bind_parameters, extract_metadata_values
-    from chromasql.database import AsyncDatabase, Database, connect, connect_async
+    from chromasql.analysis import bind_parameters, extract_metadata_values, parameters_of
+    from chromasql.database import AsyncDatabase, Database, connect, connect_async, measure_recall
     from chromasql.errors import (
         ChromaSQLError,
         ChromaSQLExecutionError,
@@ -42,6 +42,7 @@ if _t.TYPE_CHECKING:
     from chromasql.executor import execute_plan
     from chromasql.explain import explain_plan
     from chromasql.multi_collection import execute_multi_collection
+    from chromasql.multi_collection.recall import CollectionRecall, RecallProgress, RecallReport
     from chromasql.operators.rerank import REQUIRED, RerankRequest, register_reranker
     from chromasql.parser import parse, parse_script
     from chromasql.plan import PlanWarning, QueryPlan, plan_to_dict
@@ -65,6 +66,7 @@ __all__ = [  # noqa: RUF022 - in plain alphabetical order, constants too
     "ChromaSQLPlanningError",
     "ChromaSQLRoutingError",
     "ChromaSQLTimeoutError",
+    "CollectionRecall",
     "CollectionRouter",
     "Database",
     "ExecutionResult",
@@ -77,6 +79,8 @@ __all__ = [  # noqa: RUF022 - in plain alphabetical order, constants too
     "PlanWarning",
     "QueryPlan",
     "REQUIRED",
+    "RecallProgress",
+    "RecallReport",
     "RerankRequest",
     "Scope",
     "ServersProvider",
@@ -94,6 +98,8 @@ __all__ = [  # noqa: RUF022 - in plain alphabetical order, constants too
     "explain_plan",
     "extract_metadata_values",
     "load_query_config",
+    "measure_recall",
+    "parameters_of",
     "parse",
     "parse_script",
     "plan_to_dict",
@@ -113,6 +119,7 @@ _HOME = {
     "ChromaSQLPlanningError": "chromasql.errors",
     "ChromaSQLRoutingError": "chromasql.errors",
     "ChromaSQLTimeoutError": "chromasql.errors",
+    "CollectionRecall": "chromasql.multi_collection.recall",
     "CollectionRouter": "chromasql.protocols",
     "Database": "chromasql.database",
     "ExecutionResult": "chromasql.result",
@@ -125,6 +132,8 @@ _HOME = {
     "PlanWarning": "chromasql.plan",
     "QueryPlan": "chromasql.plan",
     "REQUIRED": "chromasql.operators.rerank",
+    "RecallProgress": "chromasql.multi_collection.recall",
+    "RecallReport": "chromasql.multi_collection.recall",
     "RerankRequest": "chromasql.operators.rerank",
     "Scope": "chromasql.planner.scope",
     "ServersProvider": "chromasql.adapters",
@@ -141,6 +150,8 @@ _HOME = {
     "explain_plan": "chromasql.explain",
     "extract_metadata_values": "chromasql.analysis",
     "load_query_config": "chromasql.adapters",
+    "measure_recall": "chromasql.database",
+    "parameters_of": "chromasql.analysis",
     "parse": "chromasql.parser",
     "parse_script": "chromasql.parser",
     "plan_to_dict": "chromasql.plan",
@@ -175,7 +186,9 @@ def _publish_as(module: str, value: _t.Any) -> None:
     # Annotations of a class are evaluated in the namespace of its module, so that has the names which they use.
     namespace, original = vars(_sys.modules[module]), vars(_sys.modules[home])
     for name in _re.findall(r"\w+", " ".join(map(str, vars(value).get("__annotations__", {}).values()))):
-        if name in original:
+        if module == "chromasql" and name in _HOME and name not in namespace:
+            __getattr__(name)
+        elif name in original:
             namespace.setdefault(name, original[name])
 
 
@@ -186,8 +199,8 @@ def __getattr__(name: str) -> _t.Any:
     if name not in _HOME:
         raise AttributeError(f"module 'chromasql' has no attribute {name!r}")
     value = getattr(_import_module(_HOME[name]), name)
-    _publish_as("chromasql", value)
     globals()[name] = value
+    _publish_as("chromasql", value)
     return value
 
 

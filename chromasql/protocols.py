@@ -42,7 +42,26 @@ class QueryVector(list[float]):
         self.encoded: Any = None
 
 
-EmbedFunction: TypeAlias = Callable[..., Any]
+class _EmbedsQueries(Protocol):
+    """The ``Embeddings`` of LangChain."""
+
+    def embed_query(self, text: str, /) -> Any: ...
+
+
+class _Encodes(Protocol):
+    """A SentenceTransformer."""
+
+    @property
+    def encode(self) -> Callable[..., Any]: ...
+
+
+class _TextEmbedder(Protocol):
+    """A text embedder of Haystack."""
+
+    def run(self, text: str) -> Any: ...
+
+
+EmbedFunction: TypeAlias = Callable[..., Any] | _EmbedsQueries | _Encodes | _TextEmbedder
 """
 ``embed_fn(text, model)`` returns the vector of one text; ``model`` is what MODEL says, or None.
 
@@ -52,6 +71,11 @@ dimensions, and each is finite in single precision (float32); otherwise the stat
 It may be a coroutine function; a blocking one is called on a thread. A function that takes a list, either because it is
 marked with `chromasql.batch_embedder` or because it is one of chromadb's embedding functions, is called once with all
 the texts of a statement for one model and returns as many vectors.
+
+Objects of other libraries are taken as they are: LangChain's ``Embeddings`` (``embed_query`` is called), LlamaIndex's
+``BaseEmbedding`` (``get_query_embedding``), Haystack's text embedders (``run``, after ``warm_up``), and models with
+``encode``, such as a SentenceTransformer (``encode_query`` where there is one), which get all texts at once. Their
+blocking methods are called, on threads.
 
 An exception that it raises becomes the cause of a `chromasql.ChromaSQLExecutionError`, which ends the statement; a
 `chromasql.ChromaSQLError` passes as it is.

@@ -97,6 +97,8 @@ class Outcome:
         How many of the requests were repeated after a failure.
     error
         Why it failed, or None.
+    stale
+        How its index was seen to be behind what was written, or None: another process writes to the same folder.
     steps
         The same figures for each step.
 
@@ -109,6 +111,7 @@ class Outcome:
     milliseconds: float = 0.0
     retries: int = 0
     error: Failure | None = None
+    stale: str | None = None
     steps: tuple[StepTiming, ...] = ()
 
 
@@ -140,6 +143,9 @@ class ExecutionResult:
         For EXPLAIN, the plan as text; otherwise None.
     timings
         Where the time went.
+    total
+        How many rows there are without LIMIT and OFFSET, where the statement asks for it: by ``WITH (total = TRUE)`` or
+        ``COUNT(*) OVER ()``.
 
     """
 
@@ -152,6 +158,7 @@ class ExecutionResult:
     plan: StatementPlan | None = None
     explanation: str | None = None
     timings: Timings = _NO_TIME
+    total: int | None = None
 
     @property
     def milliseconds(self) -> float:

@@ -14,7 +14,7 @@ from chromasql.analysis.slots import COLLECTION_NAME, KNN_QUERY, NUMBER, VALUE, 
 from chromasql.ast.traversal import AnyNode
 from chromasql.errors import ChromaSQLPlanningError, errors_located_in, near_names
 
-__all__ = ["Parameters", "bind_parameters", "share_parameters"]
+__all__ = ["Parameters", "bind_parameters", "parameters_of", "share_parameters"]
 
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 """A mapping for ``:name`` and ``$name``, a sequence for ``?`` and ``$1``."""
@@ -57,6 +57,16 @@ def bind_parameters(statement: AnyStatement, params: Parameters | None = None) -
         return _Binder(given, above).rebuilt(statement) if parameters else statement
 
 
+def parameters_of(statement: ast.Statement) -> tuple[str | int, ...]:
+    """
+    Return the parameters that a statement has, in the order of the text and without repeats.
+
+    ``:name`` and ``$name`` are the name; ``?`` and ``$1`` are numbers that count from 1. As a value that is not used
+    is an error, this tells what to give to a statement that somebody else wrote.
+    """
+    return tuple(dict.fromkeys(_parameters_in(statement)))
+
+
 def share_parameters(statements: Sequence[ast.Statement], params: Parameters | None) -> list[Parameters | None]:
     """
     Return the parameters of each statement of a script: those that it names.
@@ -70,7 +80,7 @@ def share_parameters(statements: Sequence[ast.Statement], params: Parameters | N
         raise ChromaSQLPlanningError(
             "the parameters of a script are named: write :name and pass a mapping", code="parameter-style"
         )
-    named = [_keys_in(statement) for statement in statements]
+    named = [set(parameters_of(statement)) for statement in statements]
     used = set().union(*named)
     unused = next((key for key in params if key not in used), None)
     if unused is not None:
@@ -81,10 +91,10 @@ def share_parameters(statements: Sequence[ast.Statement], params: Parameters | N
     return [{key: value for key, value in params.items() if key in keys} for keys in named]
 
 
-def _keys_in(statement: ast.Statement) -> set[str | int]:
+def _parameters_in(statement: ast.Statement) -> list[str | int]:
     parameters: list[ast.Parameter] = []
     _find_parameters(statement, parameters, set())
-    return {parameter.key for parameter in parameters}
+    return [parameter.key for parameter in sorted(parameters, key=lambda parameter: parameter.span.start)]
 
 
 def _find_parameters(node: ast.Node, found: list[ast.Parameter], above: set[int]) -> None:
@@ -201,6 +211,12 @@ class _Binder:
                 return self._value(value, slot)
             case ast.Node() if id(value) not in self._above:
                 return value
+            case ast.Array(items=(ast.Parameter() as only,)) if slot.fits is None and slot.items is VALUE:
+                # IN (:ids): one parameter in brackets may be the whole list.
+                whole = as_list(self._given[only.key]) is not None
+                return (
+                    self._value(only, slot) if whole else dataclasses.replace(value, items=self._filled((only,), VALUE))
+                )
             case ast.Array():
                 return dataclasses.replace(value, items=self._filled(value.items, slot.items or VALUE))
             case ast.Source(name=ast.Parameter() as parameter):

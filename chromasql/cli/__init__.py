@@ -1,8 +1,9 @@
 """
-The command line: ``chromasql query``, ``explain``, ``collections`` and ``demo``.
+The command line: ``chromasql query``, ``explain``, ``collections``, ``recall``, ``mcp`` and ``demo``.
 
 Exit codes: 0 all is well; 1 a ChromaSQL error; 2 wrong usage; 3 a partial result, printed all the same, while
-standard error names the collections that are missing; 130 Ctrl-C; 141 the reader of the output went away.
+standard error names the collections that are missing; 4 a recall below the threshold; 130 Ctrl-C; 141 the reader of
+the output went away.
 """
 
 from __future__ import annotations

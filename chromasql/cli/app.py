@@ -14,7 +14,9 @@ import typer
 
 from chromasql import ast
 from chromasql.cli.arguments import parse_parameters, read_statement
-from chromasql.cli.connection import Connection, takes_connection
+from chromasql.cli.connection import Connection, takes_connection, takes_options
+from chromasql.cli.index_report import Measurement, print_report
+from chromasql.cli.model_server import ModelServer
 from chromasql.cli.rendering import Format, guarded_output, print_table, render, shorten
 from chromasql.errors import ChromaSQLError
 from chromasql.parser import parse
@@ -30,6 +32,9 @@ _FAILED = 1
 
 
 _PARTIAL = 3
+
+
+_BELOW = 4
 
 
 app = typer.Typer(
@@ -87,7 +92,7 @@ def chromasql(
       chromasql query - --url http://localhost:8000 --format json < statement.sql
 
     Exit codes: 0 all is well, 1 a ChromaSQL error, 2 wrong usage, 3 a partial result (standard error
-    names the collections that are missing).
+    names the collections that are missing), 4 a recall below the threshold.
     """  # noqa: D301 - \b keeps the lines of the examples apart
 
 
@@ -147,6 +152,60 @@ def collections(connection: Connection, *, form: _Format = Format.TABLE) -> None
       chromasql collections --path chromasql-demo
     """  # noqa: D301
     _run(connection, "SHOW COLLECTIONS", form)
+
+
+@app.command()
+@takes_options(Connection, Measurement)
+def recall(
+    connection: Connection,
+    measurement: Measurement,
+    source: Annotated[
+        str, typer.Argument(metavar="COLLECTIONS", help="What stands after FROM: a name, a pattern or a list.")
+    ],
+    *,
+    form: _Format = Format.TABLE,
+) -> None:
+    """
+    Measure how much of each collection its index finds.
+
+    The index is compared with brute force: every vector is read once. The report has the recall, records that no
+    search returns, settings that are shown and not in force, and what to do.
+
+    \b
+    Examples:
+      chromasql recall '*' --path chromasql-demo
+      chromasql recall 'docs-*' --url http://localhost:8000 --where "lang = 'en'" --min-recall 0.95 --format json
+    """  # noqa: D301
+    with _report_errors():
+        report = measurement.run(connection, source)
+    print_report(report, form)
+    missed = measurement.misses(report)
+    for line in (*map(str, report.failures), *missed):
+        print(line, file=sys.stderr)
+    if report.failures:
+        raise typer.Exit(_PARTIAL)
+    if missed:
+        raise typer.Exit(_BELOW)
+
+
+@app.command()
+@takes_options(Connection, ModelServer)
+def mcp(connection: Connection, server: ModelServer) -> None:
+    """
+    Serve language models: a read-only server of the Model Context Protocol.
+
+    It speaks over standard input and output, as hosts that start it expect, or over HTTP. What models may reach is
+    limited: by --collections, --fields and --where, and by the limits, which have defaults.
+    Needs: pip install "chromasql[mcp]"
+
+    \b
+    Examples:
+      chromasql mcp --path my-chroma --collections 'reports-*'
+      chromasql mcp --url http://localhost:8000 --where "lang = 'en'" --max-limit 20
+      chromasql mcp --path my-chroma --http 127.0.0.1:8765
+    """  # noqa: D301
+    with _report_errors():
+        server.serve(connection)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from chromasql.cli.arguments import parse_headers
 if TYPE_CHECKING:
     from chromasql.database import Database
 
-__all__ = ["TOKEN_VARIABLE", "Connection", "takes_connection"]
+__all__ = ["TOKEN_VARIABLE", "Connection", "takes_connection", "takes_options"]
 
 TOKEN_VARIABLE = "CHROMASQL_TOKEN"  # noqa: S105 - a name, not a token
 """The environment variable with the token; every user of the machine can see what is typed."""
@@ -79,25 +79,43 @@ class Connection:
         )
 
 
+def takes_options(*kinds: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """
+    Give a command the options of frozen dataclasses, whose fields are options, beside its own parameters.
+
+    An object of each becomes one of its first arguments, in their order.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**arguments: Any) -> None:
+            made = [
+                kind(**{field.name: arguments.pop(field.name) for field in dataclasses.fields(kind)}) for kind in kinds
+            ]
+            command(*made, **arguments)
+
+        run.__signature__ = inspect.Signature(_parameters(command, kinds))  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
 def takes_connection(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a `Connection`, which becomes its first argument, beside its own parameters."""
-    names = [option.name for option in dataclasses.fields(Connection)]
-
-    @functools.wraps(command)
-    def run(**arguments: Any) -> None:
-        connection = Connection(**{name: arguments.pop(name) for name in names})
-        command(connection, **arguments)
-
-    run.__signature__ = inspect.Signature(_parameters(command))  # type: ignore[attr-defined]
-    return run
+    """Give a command the options of a `Connection`, which becomes its first argument."""
+    return takes_options(Connection)(command)
 
 
-def _parameters(command: Callable[..., None]) -> Sequence[inspect.Parameter]:
-    hints = get_type_hints(Connection, include_extras=True)
-    options = [
-        inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hints[option.name])
-        for option in dataclasses.fields(Connection)
+def _parameters(command: Callable[..., None], kinds: Sequence[Any]) -> Sequence[inspect.Parameter]:
+    # The first parameters of the command are the objects themselves.
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[len(kinds) :]
+    return [*own, *(option for kind in kinds for option in _options_of(kind))]
+
+
+def _options_of(kind: Any) -> Sequence[inspect.Parameter]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        inspect.Parameter(
+            option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=hints[option.name]
+        )
+        for option in dataclasses.fields(kind)
     ]
-    # The first parameter of the command is the connection itself.
-    _, *own = inspect.signature(command, eval_str=True).parameters.values()
-    return [*own, *options]

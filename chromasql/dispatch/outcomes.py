@@ -18,6 +18,13 @@ StepName: TypeAlias = Literal["list", "open", "rank", "scan", "fetch", "sample",
 """The steps of a statement, as they are called in timings, spans and EXPLAIN ANALYZE."""
 
 
+_UNKNOWN_TO_INDEX = "Error finding id"
+"""What Chroma says where its index lacks a record that its metadata side has."""
+
+
+_STALE = "the index in use lacks a record that the collection has, as where another process writes to the same folder"
+
+
 class CollectionTimeoutError(TimeoutError):
     """A collection took longer than ``collection_timeout`` allows."""
 
@@ -49,6 +56,7 @@ class Record:
     error: Failure | None = None
     cause: BaseException | None = None
     responses: list[Any] = field(default_factory=list)
+    stale: str | None = None
 
     def step(self, name: StepName) -> Step:
         """Return what a step did here, a new one where it has done nothing yet."""
@@ -62,6 +70,12 @@ class Record:
         if isinstance(cause, CollectionTimeoutError):
             self.status = "timed_out"
             self.error = Failure(collection, "Timeout", str(cause))
+        elif _UNKNOWN_TO_INDEX in str(cause):
+            self.status = "failed"
+            self.stale = f"{_STALE} ({cause})"
+            self.error = Failure(
+                collection, "StaleIndex", f"{self.stale}; open the folder again, or let one process write"
+            )
         else:
             self.status = "failed"
             self.error = Failure.of(cause, collection)
@@ -84,6 +98,7 @@ class Record:
             milliseconds=sum(step.seconds for step in steps) * 1000,
             retries=self.retries,
             error=self.error,
+            stale=self.stale,
             steps=tuple(
                 StepTiming(name, step.calls, step.rows, step.seconds * 1000, step.size, step.read)
                 for name, step in self.steps.items()

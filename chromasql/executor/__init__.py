@@ -9,7 +9,7 @@ the dispatcher.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from chromasql import _publish
@@ -23,8 +23,10 @@ from chromasql.operators.project import EXPLAIN_COLUMN
 from chromasql.plan import QueryPlan
 from chromasql.plan.dialect import LOCAL, Dialect
 from chromasql.planner import Settings, bind_collections
+from chromasql.protocols import EmbedFunction
 from chromasql.result import ExecutionResult
 from chromasql.retrieval.dialect_detection import detect_dialect
+from chromasql.retrieval.embedders import as_embed_function
 
 __all__ = [
     "EXPLAIN_COLUMN",
@@ -38,7 +40,7 @@ __all__ = [
 ]
 
 
-def execute_plan(plan: QueryPlan, collection: Any, *, embed_fn: Callable[..., Any] | None = None) -> ExecutionResult:
+def execute_plan(plan: QueryPlan, collection: Any, *, embed_fn: EmbedFunction | None = None) -> ExecutionResult:
     """
     Run a plan on one collection and wait for the result, also where an event loop is running.
 
@@ -69,9 +71,7 @@ def execute_plan(plan: QueryPlan, collection: Any, *, embed_fn: Callable[..., An
     return run_in_portal(run_on_collection, plan, collection, embed_fn)
 
 
-async def run_on_collection(
-    plan: QueryPlan, collection: Any, embed_fn: Callable[..., Any] | None = None
-) -> ExecutionResult:
+async def run_on_collection(plan: QueryPlan, collection: Any, embed_fn: EmbedFunction | None = None) -> ExecutionResult:
     """Run a plan on one collection; the async form of `execute_plan`."""
     name = str(getattr(collection, "name", "collection"))
     bound = plan
@@ -81,7 +81,7 @@ async def run_on_collection(
         return explained(bound)
     options = DispatchOptions(timeout=plan.timeout, on_error="fail", retries=Settings().retries, keep_raw=True)
     dispatcher = Dispatcher.start(CollectionSource(lambda _: collection), options)
-    result = await run_plan(bound, dispatcher, RunOptions(embed_fn))
+    result = await run_plan(bound, dispatcher, RunOptions(as_embed_function(embed_fn)))
     if plan.explain == "analyze":
         return analyzed(result)
     raw = result.raw.get(name, [])

@@ -10,6 +10,7 @@ from chromasql.executor.state import StatementContext
 from chromasql.operators.row import Row
 from chromasql.plan import PlanWarning, visible_records_of
 from chromasql.retrieval.scan import fetch_by_ids
+from chromasql.retrieval.stale_index import is_still_indexed, report_stale_index
 
 __all__ = ["materialize"]
 
@@ -29,11 +30,16 @@ async def materialize(context: StatementContext, rows: list[Row], parts: Sequenc
         by_place.setdefault(row.place, []).append(row)
     owners = [handle for handle in context.handles if handle.place in by_place]
     condition = visible_records_of(plan).condition
+    stale: set[int] = set()
 
     async def fetch(handle: CollectionHandle) -> dict[str, dict[str, Any]]:
         ids = [row.id for row in by_place[handle.place]]
         reader = context.reader(handle, "fetch")
         records = await fetch_by_ids(reader, ids, parts, page=plan.page, condition=condition)
+        gone = [row_id for row_id in ids if row_id not in records]
+        if gone and plan.rankings and await is_still_indexed(reader, gone[0]):
+            report_stale_index(reader, len(gone))
+            stale.add(handle.place)
         reader.count_rows(len(records))
         return records
 
@@ -46,7 +52,7 @@ async def materialize(context: StatementContext, rows: list[Row], parts: Sequenc
             for part, value in record.items():
                 setattr(row, part, value)
             kept.append(row)
-        elif row.place in found:
+        elif row.place in found and row.place not in stale:
             # A scope may hide the id by now.
             gone = row.id if plan.view is None else "a record"
             message = f"{gone} was deleted from {row.collection} while the statement ran"

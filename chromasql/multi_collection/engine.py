@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from chromasql.errors import (
 )
 from chromasql.executor import RunOptions, run_plan, stream_plan
 from chromasql.executor.catalog import describe_collection, show_collections
+from chromasql.executor.state import StatementContext
 from chromasql.explain import analyzed, explained
 from chromasql.multi_collection.listing import Lister
 from chromasql.multi_collection.long_texts import parse_in_time, run_in_time
@@ -53,6 +54,7 @@ OptionalParameters: TypeAlias = Mapping[str, Any] | Sequence[Any] | None
 
 
 CatalogPlan = TypeVar("CatalogPlan", ShowPlan, DescribePlan)
+T = TypeVar("T")
 
 
 DEFAULT_CONCURRENCY = 8
@@ -213,7 +215,7 @@ class Engine:
         return Dispatcher.start(source, options, trace=trace, limiter=self._shared.limits.for_running_loop())
 
     def _run_options(self, *, explain_rows: bool = False) -> RunOptions:
-        return RunOptions(self._options.embed_fn, self._shared.vectors, explain_rows)
+        return RunOptions(self._options.embedder, self._shared.vectors, explain_rows)
 
     async def _run_current(self, ready: _Ready, *, explain_rows: bool) -> ExecutionResult:
         """Run a statement, and once more with reopened collections where one is not what it was known to be."""
@@ -244,6 +246,21 @@ class Engine:
                 return await describe_collection(plan, dispatcher)
             case _:
                 assert_never(ready.plan)
+
+    async def inspect(self, statement: str, work: Callable[[StatementContext], Awaitable[T]]) -> T:
+        """
+        Plan a SELECT, and do something else than running it in its collections, within the timeout of the settings.
+
+        Raises what ``work`` raises, `ChromaSQLPlanningError` or `ChromaSQLParseError`.
+        """
+        settings = self._settings(None)
+        began = asyncio.get_running_loop().time()
+        with self._shared.pools.in_use(), waiting_elsewhere():
+            parsed = await parse_in_time(statement, settings)
+            with Trace.of(parsed) as trace, _located(parsed):
+                ready = await self._prepare(parsed, None, settings, began, trace)
+                assert isinstance(ready.plan, QueryPlan)
+                return await work(StatementContext.of(ready.plan, ready.dispatcher, self._run_options()))
 
     async def stream(
         self,

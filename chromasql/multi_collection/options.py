@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from chromasql.plan.dialect import dialect_named
 from chromasql.planner import Settings, plan_bound
 from chromasql.planner.scope import OPEN, Scope
 from chromasql.protocols import CollectionRouter, EmbedFunction, RouteFunction
+from chromasql.retrieval.embedders import as_embed_function
 
 __all__ = ["EngineOptions", "check_limit", "check_scope"]
 
@@ -41,17 +43,20 @@ class EngineOptions:
                 f"router must be a function or have route(query), not {type(self.router).__name__}",
                 code="invalid-router",
             )
-        if self.embed_fn is not None and not callable(self.embed_fn):
-            method = next((name for name in ("embed_query", "encode") if hasattr(self.embed_fn, name)), None)
-            advice = f"pass its method: embed_fn=embeddings.{method}" if method else "as in embed_fn(text)"
-            raise ChromaSQLPlanningError(
-                f"embed_fn is a function, not {type(self.embed_fn).__name__}; {advice}", code="invalid-argument"
-            )
+        # Here and not by each statement, as some embedders are made ready by their first text.
+        object.__setattr__(self, "embed_fn", as_embed_function(self.embed_fn))
         if self.dialect is not None:
             dialect_named(self.dialect)
         if check_scope(self.scope) is not OPEN:
             # Whether its predicate can be planned is better said now than by the first statement.
             plan_bound(ast.ShowCollections(), scope=self.scope)
+
+    @property
+    def embedder(self) -> Callable[..., Any] | None:
+        """The function that embeds."""
+        function: Any = self.embed_fn
+        embedder: Callable[..., Any] | None = function
+        return embedder
 
     @property
     def route(self) -> RouteFunction | None:

@@ -10,6 +10,7 @@ from chromasql.dispatch.dispatcher import Dispatcher
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.dispatch.outcomes import StepName
 from chromasql.operators.row import Row
+from chromasql.plan import PlanWarning
 
 __all__ = ["CollectionReader"]
 
@@ -50,6 +51,11 @@ class CollectionReader:
     def search(self, **arguments: Any) -> Coroutine[Any, Any, Any]:
         """Run payloads of the Search API."""
         return self._dispatcher.call(self.handle, self._step, "search", **arguments)
+
+    def report_stale(self, warning: PlanWarning, reason: str) -> None:
+        """Record that the index of the collection is behind what was written, with a warning."""
+        self._dispatcher.ledger[self.handle.name].stale = reason
+        self._dispatcher.ledger.warn(warning)
 
     def count_rows(self, rows: int) -> None:
         """Count rows that the step found here."""

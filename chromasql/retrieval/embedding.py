@@ -3,7 +3,7 @@ Texts to vectors: each distinct text once per model, whatever the number of coll
 
 An embedder is one of three: a function ``(text, model)`` that returns a vector; a function marked by `batch_embedder`,
 which takes a list of texts and returns as many vectors; or one of chromadb's embedding functions. It may be a coroutine
-function; a blocking one runs on a thread.
+function; a blocking one runs on a thread. `chromasql.retrieval.embedders` makes such functions of other objects.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.errors import ChromaSQLError, ChromaSQLExecutionError, ChromaSQLPlanningError, Failure
 from chromasql.plan import TextQuery
 from chromasql.protocols import QueryVector
+from chromasql.retrieval.embedders import BATCH_MARK, shown_name, takes_lists
 
 __all__ = ["SparseVectors", "VectorCache", "Vectors", "batch_embedder", "count_calls", "embed_sparse", "embed_texts"]
 
@@ -33,12 +34,6 @@ AnyEmbedder = TypeVar("AnyEmbedder", bound=Callable[..., Any])
 
 
 T = TypeVar("T")
-
-
-_MARK = "__chromasql_batch__"
-
-
-_LIST_PARAMETERS = frozenset({"input", "inputs", "texts"})
 
 
 Vectors = dict[TextQuery, list[float]]
@@ -83,7 +78,7 @@ def batch_embedder(function: AnyEmbedder) -> AnyEmbedder:
     It is then called once for all texts of a statement that name the same model. A function whose first parameter is
     called ``texts``, ``input`` or ``inputs`` needs no mark. It returns the function itself.
     """
-    setattr(function, _MARK, True)
+    setattr(function, BATCH_MARK, True)
     return function
 
 
@@ -170,7 +165,7 @@ def count_calls(
     """Return how many calls of embedders the texts of a statement take."""
     distinct = dict.fromkeys(queries)
     if embed_fn is not None:
-        return len({query.model for query in distinct}) if _takes_lists(embed_fn) else len(distinct)
+        return len({query.model for query in distinct}) if takes_lists(embed_fn) else len(distinct)
     return len({handle.embedding_function.key for handle in handles if handle.embedding_function}) if distinct else 0
 
 
@@ -258,7 +253,7 @@ async def _built_function(own: CollectionEmbedder) -> Any:
 
 def _failure(embed_fn: Callable[..., Any]) -> str:
     """Return what an error says where the embedder of the database fails."""
-    return f"the embedder {getattr(embed_fn, '__name__', type(embed_fn).__name__)} (embed_fn) failed"
+    return f"the embedder {shown_name(embed_fn)} (embed_fn) failed"
 
 
 def _failure_of_own(own: CollectionEmbedder, collections: Sequence[str]) -> str:
@@ -280,7 +275,7 @@ async def _embed_with_own(own: CollectionEmbedder, failure: str, queries: Sequen
 
 async def _embed(embed_fn: Callable[..., Any], failure: str, queries: Sequence[TextQuery]) -> Vectors:
     """Embed texts; ``failure`` is what an error says where the embedder fails."""
-    if _takes_lists(embed_fn):
+    if takes_lists(embed_fn):
         models = dict.fromkeys(query.model for query in queries)
         groups = [[query for query in queries if query.model == model] for model in models]
         found = await _at_once(_embed_together(group, embed_fn, failure) for group in groups)
@@ -303,16 +298,6 @@ async def _embed_together(queries: Sequence[TextQuery], embed_fn: Callable[..., 
             f"the embedder was given {len(texts)} texts and must return as many vectors", code="embedding-failed"
         )
     return {query: _checked(vector, query) for query, vector in zip(queries, vectors, strict=True)}
-
-
-def _takes_lists(embed_fn: Callable[..., Any]) -> bool:
-    if getattr(embed_fn, _MARK, False):
-        return True
-    try:
-        first = next(iter(inspect.signature(embed_fn).parameters), "")
-    except (TypeError, ValueError):
-        return False
-    return first in _LIST_PARAMETERS
 
 
 async def _call(embed_fn: Callable[..., Any], failure: str, texts: str | list[str], model: str | None) -> Any:

@@ -8,6 +8,7 @@ there are, the missing ones are looked up and measured here.
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 from array import array
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ from chromasql.retrieval.scan import (
     request_arguments,
     scan,
 )
+from chromasql.retrieval.stale_index import deleted_hits, report_stale_index, telling_parts
 
 __all__ = ["KnnRequest", "best_rows", "nearest"]
 
@@ -62,9 +64,27 @@ class KnnRequest:
 
 
 async def nearest(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[Sequence[Row]]:
-    """Return for each vector its nearest rows, sorted by distance and then by id."""
+    """
+    Return for each vector its nearest rows, sorted by distance and then by id.
+
+    Where parts are fetched that tell, records that another process has deleted are left out, and others take their
+    place.
+    """
     if not knn.filter.requests:
         return [[] for _ in vectors]
+    found = await _search(reader, knn, vectors)
+    parts = telling_parts(knn.parts)
+    deleted: set[str] = set()
+    while parts and (new := await deleted_hits(reader, found, parts, knn.page) - deleted):
+        deleted |= new
+        found = await _search(reader, dataclasses.replace(knn, wanted=knn.wanted + len(deleted)), vectors)
+    if not deleted:
+        return found
+    report_stale_index(reader, len(deleted))
+    return [[row for row in rows if row.id not in deleted][: knn.wanted] for rows in found]
+
+
+async def _search(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[Sequence[Row]]:
     match knn.method:
         case "filtered":
             return await _by_filtered_query(reader, knn, vectors)

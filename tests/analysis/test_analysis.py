@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromasql import ast
-from chromasql.analysis import bind_parameters, extract_metadata_values
+from chromasql.analysis import bind_parameters, extract_metadata_values, parameters_of
 from chromasql.ast import Array, EmbeddingText, EmbeddingVector, Literal, Parameter, SparseVector
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.parser import parse
@@ -315,7 +315,6 @@ def test_codes_of_parameters(params: Any, code: str) -> None:
         ("SELECT id FROM a RANK BY KNN(:x)", {"x": {1: "w"}}, "not 1: a string"),
         ("SELECT id FROM a RANK BY KNN(:x)", {"x": {"indices": [1], "values": [2]}}, "not a string: list"),
         ("SELECT id FROM a RANK BY KNN(:x)", {"x": 1}, ":x takes a text or a vector"),
-        ("SELECT id FROM a RANK BY KNN('q') * :x", {"x": "2"}, ":x takes a number, not a string"),
         (
             "SELECT id FROM a RANK BY RRF(KNN('q'), KNN('r'), weights = :x)",
             {"x": 1},
@@ -491,3 +490,26 @@ def test_the_values_are_sound(condition: Condition, records: list[Metadata]) -> 
     kept = [record for record in records if condition.truth(record) is True]
 
     assert values is None or all(any(same(record.get("k"), value) for value in values) for record in kept)
+
+
+# Which parameters a statement has
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("SELECT id FROM docs LIMIT 5", ()),
+        ("SELECT id FROM :name WHERE year = :b AND lang = :a AND year < :b LIMIT :k", ("name", "b", "a", "k")),
+        (
+            "SELECT id FROM docs RANK BY RRF(KNN(:query, limit = :n), BM25(:query)) WITH (timeout = :t)",
+            ("query", "n", "t"),
+        ),
+        ("SELECT id FROM docs WHERE year = ? AND lang = ?", (1, 2)),
+        ("SELECT id FROM docs WHERE year = $2 AND lang = $1", (2, 1)),
+        ("SHOW COLLECTIONS LIKE :pattern", ("pattern",)),
+        ("DESCRIBE :name", ("name",)),
+    ],
+)
+def test_the_parameters_of_a_statement(text: str, parameters: tuple[str | int, ...]) -> None:
+    """`parameters_of` names each parameter once, in the order of the text, and they are all that a value is needed for."""
+    assert parameters_of(parse(text)) == parameters

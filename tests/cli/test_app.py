@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import chromadb
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -233,7 +234,7 @@ def test_help_shows_examples_and_exit_codes():
 
     assert overall.exit_code == 0
     assert "Exit codes: 0 all is well" in overall.stdout
-    for command in ("query", "explain", "collections"):
+    for command in ("query", "explain", "collections", "recall"):
         assert command in overall.stdout
         assert f"chromasql {command} " in invoke(command, "--help").stdout
     assert 'pip install "chromasql[demo]"' in invoke("demo", "--help").stdout
@@ -264,6 +265,51 @@ def test_explain_prints_the_plan(folder, sql):
         plan = database.execute("EXPLAIN SELECT id FROM stdlib-* LIMIT 3").explanation
     assert result.exit_code == 0
     assert result.stdout.splitlines() == plan.splitlines()
+
+
+def test_recall_reports_each_collection(folder):
+    """`recall` prints a line for each collection; as JSON it is one object with every field."""
+    table = invoke("recall", "stdlib-*", "--path", folder, "--k", 1)
+    report = json.loads(invoke("recall", "stdlib-formats", "--path", folder, "--format", "json", "--samples", 1).stdout)
+
+    head, *lines = table.stdout.splitlines()
+    assert table.exit_code == 0
+    assert head.split("\t")[:4] == ["collection", "records", "samples", "recall"]
+    assert lines[0].split("\t")[:4] == ["stdlib-formats", "2", "2", "1.0"]
+    assert not report["collections"][0]["advice"]
+    assert (report["k"], report["recall"], report["collections"][0]["samples"]) == (10, 1.0, 1)
+
+
+def test_recall_below_the_threshold_exits_with_4(tmp_path):
+    """With --min-recall a collection whose index finds less is named on standard error, and the exit code is 4."""
+    vectors = np.random.default_rng(7).normal(size=(1_000, 64)).astype(np.float32)
+    with closing(chromadb.PersistentClient(str(tmp_path))) as client:
+        client.create_collection(
+            "docs", embedding_function=None, configuration={"hnsw": {"ef_search": 1, "max_neighbors": 4}}
+        ).add(ids=[str(number) for number in range(1_000)], embeddings=vectors)
+    poor = invoke("recall", "docs", "--path", tmp_path, "--min-recall", 0.99)
+
+    assert poor.exit_code == 4
+    assert "is below 0.99" in poor.stderr
+    assert "recall is" in poor.stdout
+    assert invoke("recall", "docs", "--path", tmp_path, "--where", "id = '0'", "--min-recall", 1).exit_code == 0
+
+
+def test_recall_of_a_collection_that_fails_is_partial(broken_folder):
+    """What could be measured is printed, and the failure is on standard error with exit code 3."""
+    result = invoke("recall", "*", "--path", broken_folder, "--format", "csv")
+
+    assert result.exit_code == 3
+    assert "intact,1,1,1.0" in result.stdout
+    assert result.stderr.startswith("broken: ")
+
+
+def test_recall_shows_its_progress_on_a_terminal(folder):
+    """On a terminal the report is drawn as a table."""
+    code, shown = show_on_terminal("recall", "stdlib-formats", "--path", folder)
+
+    assert code == 0
+    assert "─────" in shown
 
 
 def test_explain_through_query_prints_the_same(folder):

@@ -388,27 +388,6 @@ async def test_an_embedder_that_raises(parts: Any, fault: Exception) -> None:
         assert failure.kind in (type(fault).__name__, "RuntimeError")
 
 
-@pytest.mark.parametrize("embedder", [5, "all-MiniLM", object()])
-async def test_what_is_no_embedder(parts: Any, embedder: Any) -> None:
-    """What cannot be called is refused as the database is opened; before, the first statement failed."""
-    with pytest.raises(ChromaSQLPlanningError, match="embed_fn is a function, not"):
-        connect_async(parts, embed_fn=embedder)
-
-
-def test_an_embeddings_object(parts: Any) -> None:
-    """An object of LangChain's shape is answered with the method to pass, where before the message was Python's."""
-
-    class Embeddings:
-        def embed_query(self, text: str) -> list[float]:
-            return [1.0, float(len(text))]
-
-    embeddings: Any = Embeddings()
-
-    with pytest.raises(ChromaSQLPlanningError, match=r"pass its method: embed_fn=embeddings\.embed_query"):
-        connect_async(parts, embed_fn=embeddings)
-    connect_async(parts, embed_fn=embeddings.embed_query)
-
-
 def test_an_embedding_function_that_fails(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the collection whose embedding function failed, and the way out; before, it named neither."""
     for name in ("docs", "notes"):

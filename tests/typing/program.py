@@ -28,6 +28,7 @@ from chromasql import (
     connect,
     connect_async,
     explain_plan,
+    parameters_of,
     parse,
     parse_script,
     plan_to_dict,
@@ -45,6 +46,14 @@ def embed(text: str, model: str | None = None) -> list[float]:
 def embed_all(texts: Sequence[str], model: str | None = None) -> list[list[float]]:
     """Stand in for a model that takes many texts."""
     return [embed(text, model) for text in texts]
+
+
+class Embeddings:
+    """An embedder of the shape of LangChain's."""
+
+    def embed_query(self, text: str) -> list[float]:
+        """Embed a text."""
+        return embed(text)
 
 
 class Router:
@@ -70,6 +79,7 @@ async def read(collection: AsyncCollection) -> Mapping[str, Any]:
 def plans() -> dict[str, Any]:
     """Take a statement from its text to its plan."""
     statement = bind_parameters(parse("SELECT id FROM docs WHERE year = :year"), {"year": 2020})
+    assert_type(parameters_of(statement), tuple[str | int, ...])
     for one in parse_script("SELECT id FROM docs; SHOW COLLECTIONS"):
         assert_type(print_statement(one), str)
     plan = build_plan(statement, settings=Settings())
@@ -94,6 +104,12 @@ def blocking() -> list[dict[str, Any]]:
         database.execute(1)  # type: ignore[arg-type]
         result.complete = True  # type: ignore[misc]
         return [*result.rows, *database.stream("SELECT id FROM docs")]
+
+
+def embedders() -> None:
+    """Pass embedders of other libraries as they are."""
+    connect_async(provider, embed_fn=Embeddings())
+    connect_async(provider, embed_fn=5)  # type: ignore[arg-type]
 
 
 async def without_blocking() -> list[ExecutionResult]:
