@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chromasql.adapters.names import is_collection_name
+from chromasql.concurrency.lifetime import closed_error
 from chromasql.concurrency.threads import run_blocking
 from chromasql.errors import ChromaSQLPlanningError, describe_exception
 
@@ -93,6 +94,7 @@ class FolderProvider:
             )
         self._client: Any = None
         self._adapter: SimpleAsyncClientAdapter | None = None
+        self._closed = False
 
     async def get_collection(self, name: str) -> Any:
         """Return the collection of that name."""
@@ -112,10 +114,16 @@ class FolderProvider:
             self._adapter.forget_collection(name)
 
     async def close(self) -> None:
-        """Close the embedded Chroma."""
-        client, self._client, self._adapter = self._client, None, None
+        """Close the embedded Chroma; it does not open again."""
+        self._closed = True
+        await run_blocking(self._close)
+
+    def _close(self) -> None:
+        # A thread that is opening the folder finishes first.
+        with _opening:
+            client, self._client, self._adapter = self._client, None, None
         if client is not None:
-            await run_blocking(client.close)
+            client.close()
 
     async def _open_once(self) -> SimpleAsyncClientAdapter:
         return self._adapter or await run_blocking(self._open)
@@ -125,6 +133,8 @@ class FolderProvider:
 
         # chromadb keeps its open folders in tables that two threads must not fill at once.
         with _opening:
+            if self._closed:
+                raise closed_error()
             if self._adapter is None:
                 try:
                     self._client = chromadb.PersistentClient(self._path)

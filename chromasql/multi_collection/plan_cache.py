@@ -100,5 +100,9 @@ def _is_only_parameter_the_vector(statement: ast.Statement) -> bool:
 
 
 def _is_reusable(plan: StatementPlan) -> bool:
-    """Whether a plan stays right: one of a RERANK holds a strategy, and another may be registered under its name."""
-    return not (isinstance(plan, QueryPlan) and plan.rerank is not None)
+    """
+    Whether a plan stays right.
+
+    One of a RERANK holds a strategy, and another may be registered under its name; one of NOW() is of its moment.
+    """
+    return not (isinstance(plan, QueryPlan) and (plan.rerank is not None or plan.reads_clock))

@@ -118,6 +118,7 @@ def _finished(statement: ast.Statement, text: str) -> ast.Statement:
     if isinstance(statement, ast.Query):
         _check_comments(statement, text)
         names = {source.alias or source.name for source in statement.sources}
+        _check_hyphens(statement, names, text)
         changes.update((id(node), _unqualified(node, names)) for node in qualified if node.path[0] in names)
     if changes:
         statement = ast.transform(statement, lambda node: changes.get(id(node), node))
@@ -137,6 +138,28 @@ def _check_comments(query: ast.Query, text: str) -> None:
                 "and for a comment put a blank before it",
                 code="ambiguous-comment",
                 span=Span(source.span.start, source.span.end + 2),
+            )
+
+
+_HYPHEN = re.compile(r"\w-\w")
+
+
+def _check_hyphens(query: ast.Query, names: set[str | ast.Parameter], text: str) -> None:
+    """Refuse ``acme-api.title``, where a minus without blanks joins two names to that of a collection."""
+    if not _HYPHEN.search(text):
+        return
+    for node in ast.walk(query):
+        if not ast.is_hyphenated(node):
+            continue
+        word = text[slice(*node.span)]
+        name = next((str(name) for name in names if word == name or word.startswith(f"{name}.")), None)
+        if name is not None:
+            rest = word[len(name) + 1 :]
+            fix = f"write {rest} alone, or give the collection an alias" if rest else f"write `{name}` for a key"
+            raise ChromaSQLParseError(
+                f"{word} is {word.replace('-', ' - ')} here, though FROM has {name}; {fix}",
+                code="ambiguous-hyphen",
+                span=node.span,
             )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from chromasql import _publish
+from chromasql.plan.columns import Column
 from chromasql.plan.conditions import (
     ALWAYS,
     NEVER,
     And,
     ChromaRequest,
-    Column,
     Comparison,
     Condition,
     Filter,
+    Holds,
     Or,
     columns_of,
 )
@@ -44,6 +45,7 @@ from chromasql.plan.statements import (
     VisibleRecords,
     visible_records_of,
 )
+from chromasql.plan.values import Computed, Read, columns_in
 
 __all__ = [
     "ALWAYS",
@@ -58,9 +60,11 @@ __all__ = [
     "ChromaRequest",
     "Column",
     "Comparison",
+    "Computed",
     "Condition",
     "DescribePlan",
     "Filter",
+    "Holds",
     "Keep",
     "KnnLeaf",
     "Leaf",
@@ -71,6 +75,7 @@ __all__ = [
     "PlanWarning",
     "QueryPlan",
     "Ranking",
+    "Read",
     "RerankPlan",
     "ShowPlan",
     "SparseQuery",
@@ -78,6 +83,7 @@ __all__ = [
     "TextQuery",
     "VectorQuery",
     "VisibleRecords",
+    "columns_in",
     "columns_of",
     "plan_to_dict",
     "visible_records_of",

@@ -19,9 +19,8 @@ from functools import partial
 from inspect import Parameter
 from typing import Any, TypeVar
 
-from chromasql.concurrency.containment import contained
 from chromasql.concurrency.tasks import cancel_all
-from chromasql.concurrency.threads import run_user_code
+from chromasql.concurrency.threads import call_user_code, run_user_code
 from chromasql.dispatch.embedding_functions import CollectionEmbedder
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.errors import ChromaSQLError, ChromaSQLExecutionError, ChromaSQLPlanningError, Failure
@@ -304,16 +303,9 @@ async def _embed_together(queries: Sequence[TextQuery], embed_fn: Callable[..., 
 async def _call(embed_fn: Callable[..., Any], failure: str, texts: str | list[str], model: str | None) -> Any:
     arguments = _arguments(embed_fn, texts, model)
     try:
-        if inspect.iscoroutinefunction(embed_fn) or inspect.iscoroutinefunction(type(embed_fn).__call__):
-            return await _awaited(embed_fn(*arguments))
-        return await run_user_code(embed_fn, *arguments)
+        return await call_user_code(embed_fn, *arguments)
     except Exception as error:
         raise _embedding_failed(error, failure) from error
-
-
-async def _awaited(value: Awaitable[Any]) -> Any:
-    with contained():
-        return await value
 
 
 def _arguments(embed_fn: Callable[..., Any], texts: str | list[str], model: str | None) -> tuple[Any, ...]:
