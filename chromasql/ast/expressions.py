@@ -164,7 +164,7 @@ class Knn(Node):
 
 @dataclass(frozen=True, slots=True)
 class Bm25(Node):
-    """``BM25('words', limit =, default =, return_rank =, k1 =, b =)``; the fields are its arguments."""
+    """``BM25('words', limit =, default =, return_rank =, k1 =, b =, statistics =)``; the fields are its arguments."""
 
     query: Value
     limit: Value | None = None
@@ -172,6 +172,7 @@ class Bm25(Node):
     return_rank: Value | None = None
     k1: Value | None = None
     b: Value | None = None
+    statistics: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)

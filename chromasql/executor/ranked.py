@@ -19,7 +19,17 @@ from chromasql.executor.state import SHARE, Candidates, Page, StatementContext
 from chromasql.operators.merge import merge_by_distance, merge_by_rank
 from chromasql.operators.rank_expression import candidates_of, rank_rows
 from chromasql.operators.row import Row
-from chromasql.plan import EMBEDDING_KEY, KnnLeaf, Leaf, PlanWarning, Ranking, SparseQuery, TextQuery, VectorQuery
+from chromasql.plan import (
+    EMBEDDING_KEY,
+    Bm25Leaf,
+    KnnLeaf,
+    Leaf,
+    PlanWarning,
+    Ranking,
+    SparseQuery,
+    TextQuery,
+    VectorQuery,
+)
 from chromasql.plan.search_payload import query_of
 from chromasql.protocols import QueryVector
 from chromasql.retrieval.candidates import CandidateRows, rows_by_leaf, search_leaves
@@ -178,6 +188,9 @@ async def _score(
     # A list that is fused on its own keeps every candidate that its collection returned.
     fused_limit = plan.per_collection if plan.merge == "rrf" else None
     merged = [merge_by_distance(lists[leaf], fused_limit or leaf.limit) for leaf in ranking.leaves]
+    for leaf, found in zip(ranking.leaves, merged, strict=True):
+        if isinstance(leaf, Bm25Leaf):
+            found[:] = await materialize(context, found, plan.materialization.with_candidates)
     rows = candidates_of(ranking.leaves, merged)
     if ranking.is_plain:
         return rows

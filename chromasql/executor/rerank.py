@@ -80,11 +80,7 @@ async def rerank_rows(
 
 def _first_text(ranking: Ranking) -> str | None:
     texts = (
-        " ".join(leaf.words)
-        if isinstance(leaf, Bm25Leaf)
-        else leaf.query.text
-        if isinstance(leaf.query, TextQuery)
-        else None
+        leaf.text if isinstance(leaf, Bm25Leaf) else leaf.query.text if isinstance(leaf.query, TextQuery) else None
         for leaf in ranking.leaves
     )
     return next((text for text in texts if text is not None), None)

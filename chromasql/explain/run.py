@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chromasql.explain.wording import explain_condition, plural
-from chromasql.plan import And, Bm25Leaf, Comparison, Condition, Holds, Or, QueryPlan
+from chromasql.plan import And, Comparison, Condition, Holds, Or, QueryPlan
 from chromasql.result import ExecutionResult, Outcome, StepTiming
 
 __all__ = ["run_lines"]
@@ -106,11 +106,8 @@ def _hint(plan: QueryPlan, outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _rechecked(plan: QueryPlan) -> Iterator[Comparison | Holds]:
-    leaves = [leaf for ranking in plan.rankings for leaf in ranking.leaves]
-    filters = [plan.filter, *(leaf.matching for leaf in leaves if isinstance(leaf, Bm25Leaf))]
-    for found in filters:
-        if found.residual is not None:
-            yield from _tests_of(found.residual)
+    if plan.filter.residual is not None:
+        yield from _tests_of(plan.filter.residual)
 
 
 def _tests_of(condition: Condition) -> Iterator[Comparison | Holds]:

@@ -135,7 +135,8 @@ def explain_leaf(leaf: Leaf, per_collection: int | None) -> str:
 
 def _wanted(leaf: Leaf) -> str:
     if isinstance(leaf, Bm25Leaf):
-        return f"documents with {' or '.join(leaf.words) or 'no word'}, by BM25 (k1 = {leaf.k1:g}, b = {leaf.b:g})"
+        k1, b = leaf.weights.k1, leaf.weights.b
+        return f"documents with {' or '.join(leaf.words) or 'no word'}, by BM25 (k1 = {k1:g}, b = {b:g})"
     match leaf.query:
         case TextQuery(text, model):
             by = "" if model is None else f" by {model}"

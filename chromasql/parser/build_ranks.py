@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chromasql import ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLParseError
-from chromasql.parser.arguments import argument_values, check_value, named_arguments, nodes_in
+from chromasql.parser.arguments import argument_values, bare_word_as_string, check_value, named_arguments, nodes_in
 from chromasql.parser.build_clauses import Clause
 from chromasql.parser.syntax_errors import NAMED_ARGUMENTS, NO_QUERY, query_first_message
 
@@ -88,6 +88,8 @@ def _make_knn(span: Span, query: Any, found: dict[str, ast.Argument]) -> ast.Knn
 
 def bm25(span: Span, _bm25: Token, _open: Token, query: ast.Value, *rest: Any) -> ast.Bm25:
     found = named_arguments(rest, "BM25", NAMED_ARGUMENTS["BM25"])
+    if "statistics" in found:
+        found["statistics"] = bare_word_as_string(found["statistics"])
     return ast.Bm25(query, span=span, **argument_values(ast.Bm25, found))
 
 

@@ -16,7 +16,17 @@ from chromasql.plan.conditions import (
     Or,
     columns_of,
 )
-from chromasql.plan.rankings import EMBEDDING_KEY, Bm25Leaf, KnnLeaf, Leaf, Ranking, SparseQuery, TextQuery, VectorQuery
+from chromasql.plan.rankings import (
+    EMBEDDING_KEY,
+    Bm25Leaf,
+    Bm25Weights,
+    KnnLeaf,
+    Leaf,
+    Ranking,
+    SparseQuery,
+    TextQuery,
+    VectorQuery,
+)
 from chromasql.plan.serialize import plan_to_dict
 from chromasql.plan.statements import (
     AggregateCall,
@@ -45,6 +55,7 @@ __all__ = [
     "Aggregation",
     "And",
     "Bm25Leaf",
+    "Bm25Weights",
     "CandidateSearch",
     "ChromaRequest",
     "Column",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
-from chromasql.plan import Column, Materialization, QueryPlan, Read, columns_in, columns_of
+from chromasql.plan import Bm25Leaf, Column, Materialization, QueryPlan, Read, columns_in, columns_of
 from chromasql.plan.expressions import columns_of_score
 from chromasql.plan.parts import PARTS
 
@@ -56,6 +57,8 @@ def _ranked(plan: QueryPlan, collections: int) -> Materialization:
         reason=f"of {candidates} candidates only the winners are shown",
     )
     at_once = (0.0 if first else collections * _ANSWER_COST) + candidates * _weight(everything - first)
+    if any(isinstance(leaf, Bm25Leaf) for leaf in leaves):
+        return dataclasses.replace(late, reason="BM25 reads every document, and of the winners alone what is shown")
     if everything == first or at_once <= _late_cost(plan, late, collections):
         return Materialization(_sorted(everything), reason=f"{candidates} candidates are few for another round trip")
     return late

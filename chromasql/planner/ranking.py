@@ -5,21 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from chromasql import ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLPlanningError
-from chromasql.operators.bm25 import split_words, words_pattern
 from chromasql.operators.values import result_type
+from chromasql.operators.words import split_words
 from chromasql.plan import (
-    ALWAYS,
     EMBEDDING_KEY,
-    NEVER,
     Bm25Leaf,
-    Column,
-    Comparison,
-    Condition,
-    Filter,
+    Bm25Weights,
     KnnLeaf,
     Leaf,
     Ranking,
@@ -27,8 +23,6 @@ from chromasql.plan import (
     TextQuery,
     VectorQuery,
 )
-from chromasql.plan.conditions import all_of
-from chromasql.plan.dialect import LOCAL, Dialect
 from chromasql.plan.expressions import (
     RRF_K,
     Arithmetic,
@@ -43,17 +37,13 @@ from chromasql.plan.expressions import (
 from chromasql.plan.values import Computed, Unvarying, columns_in
 from chromasql.planner.aggregation import Reads
 from chromasql.planner.numbers import count_of, flag_of, literal, number_of
-from chromasql.planner.pushdown import push_down
 from chromasql.planner.rank_arithmetic import RANK_FUNCTIONS, UNARY_FUNCTIONS, is_arithmetic, without_groups
 from chromasql.planner.values import find_named_function
 
-__all__ = ["MAX_CANDIDATES", "RankingPlanner", "translated_leaf"]
+__all__ = ["MAX_CANDIDATES", "RankingPlanner"]
 
 MAX_CANDIDATES = 1_000_000
 """The most candidates that a leaf may ask for."""
-
-
-_DOCUMENT = Column("document")
 
 
 _LARGEST = 3.4028234663852886e38
@@ -72,12 +62,11 @@ class RankingPlanner:
     """
     Plans the rankings of one statement.
 
-    ``condition`` is its WHERE, for the statistics of BM25. ``num_candidates`` gives the number of candidates of a leaf
-    that does not say, from whether that leaf is a KNN and the whole rank. ``names`` checks what is read of the records.
+    ``num_candidates`` gives the number of candidates of a leaf that does not say, from whether that leaf is a KNN and
+    the whole rank. ``names`` checks what is read of the records.
     """
 
-    def __init__(self, condition: Condition, num_candidates: Callable[[bool], int], names: Reads) -> None:
-        self._condition = condition
+    def __init__(self, num_candidates: Callable[[bool], int], names: Reads) -> None:
         self._num_candidates = num_candidates
         self._names = names
         self._leaves: list[Leaf] = []
@@ -251,16 +240,13 @@ class RankingPlanner:
             raise ChromaSQLPlanningError("k1 takes a number of at least 0", code="invalid-argument", span=bm25.span)
         if b is not None and not 0 <= b <= 1:
             raise ChromaSQLPlanningError("b takes a number from 0 to 1", code="invalid-argument", span=bm25.span)
-        words = tuple(dict.fromkeys(split_words(text)))
-        leaf = Bm25Leaf(
-            words,
+        return Bm25Leaf(
+            text,
+            tuple(dict.fromkeys(split_words(text))),
             self._limit(bm25.limit, bm25.span, whole=False),
-            matching=Filter(),
-            counted=Filter(),
-            k1=1.2 if k1 is None else k1,
-            b=0.75 if b is None else b,
+            weights=Bm25Weights(1.2 if k1 is None else k1, 0.75 if b is None else b),
+            statistics=_statistics(bm25.statistics),
         )
-        return _with_filters(leaf, self._condition, LOCAL)
 
     def _limit(self, limit: ast.Value | None, span: Span, *, whole: bool) -> int:
         count = count_of(limit, "limit", least=1)
@@ -311,22 +297,18 @@ class RankingPlanner:
         return tuple(weight / total for weight in weights)
 
 
-def translated_leaf(leaf: Leaf, condition: Condition, dialect: Dialect) -> Leaf:
-    """Return the leaf for another kind of Chroma."""
-    return _with_filters(leaf, condition, dialect) if isinstance(leaf, Bm25Leaf) else leaf
-
-
-def _with_filters(leaf: Bm25Leaf, condition: Condition, dialect: Dialect) -> Bm25Leaf:
-    """Find the documents with a word, and count all documents, under the statement's filter."""
-    filtered = condition != ALWAYS
-    has_word = Comparison(_DOCUMENT, "regex", words_pattern(leaf.words)) if leaf.words else NEVER
-    counted = Comparison(_DOCUMENT, "is not null" if filtered else "is null")
-    return dataclasses.replace(
-        leaf,
-        matching=push_down(all_of([condition, has_word]), dialect),
-        counted=push_down(all_of([condition, counted]), dialect),
-        subtracted=not filtered,
-    )
+def _statistics(value: ast.Value | None) -> Literal["filtered", "all"]:
+    """Return over which documents BM25 counts."""
+    if value is None:
+        return "filtered"
+    given = literal(value)
+    if not isinstance(given, str) or given.upper() != "ALL":
+        raise ChromaSQLPlanningError(
+            "statistics takes ALL; without it BM25 counts the documents that satisfy WHERE",
+            code="invalid-argument",
+            span=value.span,
+        )
+    return "all"
 
 
 def _key(key: ast.Field | ast.Value | None) -> str:

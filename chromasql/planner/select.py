@@ -79,7 +79,7 @@ class QueryPlanner:
         filter_ = push_down(condition)
         keep = self._keep()
         rerank = plan_rerank(query, self._scoping, self._limit, grouped=self._groups is not None)
-        rankings = self._rankings(condition, rerank)
+        rankings = self._rankings(rerank)
         outputs = self._names.outputs()
         order = self._order(query.order_by)
         plan = QueryPlan(
@@ -176,7 +176,7 @@ class QueryPlanner:
 
     # Ranking
 
-    def _rankings(self, condition: Condition, rerank: RerankPlan | None) -> tuple[Ranking, ...]:
+    def _rankings(self, rerank: RerankPlan | None) -> tuple[Ranking, ...]:
         """Plan a ranking for each vector of USING EMBEDDING, or the one of RANK BY; none for an unranked statement."""
         query = self._query
         topk = count_of(query.topk, "TOPK", least=1)
@@ -194,7 +194,7 @@ class QueryPlanner:
                 return max(reaches or count, least)
             return max(count, reaches or 0, least)
 
-        planner = RankingPlanner(condition, candidates_of_leaf, self._names)
+        planner = RankingPlanner(candidates_of_leaf, self._names)
         rankings: tuple[Ranking, ...] = ()
         if query.embedding is not None:
             rankings = planner.plan_embedding(query.embedding)

@@ -1,7 +1,7 @@
 """
 The leaves of a ranking, searched in one collection: nearest neighbours and keyword matches.
 
-What comes back is raw: distances for KNN leaves, and documents for BM25, which first needs the statistics of all
+What comes back is raw: distances for KNN leaves, and counts of words for BM25, which first needs the statistics of all
 collections.
 """
 
@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chromasql.operators.bm25 import score_documents
 from chromasql.operators.row import Row
-from chromasql.operators.sort import score_order_key
 from chromasql.plan import Bm25Leaf, KnnLeaf, Leaf, QueryPlan
 from chromasql.retrieval.collection_reader import CollectionReader
+from chromasql.retrieval.keywords import KeywordMatches, best_rows_of, search_keywords
 from chromasql.retrieval.knn import KnnRequest, nearest
-from chromasql.retrieval.scan import scan
 from chromasql.retrieval.search_api import search_knn
 
 __all__ = ["CandidateRows", "rows_by_leaf", "search_leaves"]
@@ -25,14 +23,13 @@ __all__ = ["CandidateRows", "rows_by_leaf", "search_leaves"]
 
 @dataclass(slots=True)
 class CandidateRows:
-    """What one collection returned: rows of each leaf, and for BM25 the number of documents that count towards N."""
+    """What one collection returned: the rows of each KNN, and for each BM25 what documents hold of its words."""
 
     knn: dict[KnnLeaf, Sequence[Row]] = field(default_factory=dict)
-    bm25: dict[Bm25Leaf, list[Row]] = field(default_factory=dict)
-    totals: dict[Bm25Leaf, int] = field(default_factory=dict)
+    keywords: dict[Bm25Leaf, KeywordMatches] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return sum(map(len, self.knn.values())) + sum(map(len, self.bm25.values()))
+        return sum(map(len, self.knn.values())) + sum(map(len, self.keywords.values()))
 
 
 async def search_leaves(
@@ -79,20 +76,10 @@ async def search_leaves(
         )
         lists = await nearest(reader, request, [queries[leaf] for leaf in group])
         found.knn.update(zip(group, lists, strict=True))
-    for leaf in leaves:
-        if isinstance(leaf, Bm25Leaf):
-            await _search_words(reader, plan, leaf, found)
+    words = [leaf for leaf in leaves if isinstance(leaf, Bm25Leaf)]
+    if words:
+        found.keywords = await search_keywords(reader, plan, words)
     return found
-
-
-async def _search_words(reader: CollectionReader, plan: QueryPlan, leaf: Bm25Leaf, found: CandidateRows) -> None:
-    parts = ("document", *plan.materialization.with_candidates)
-    pages = scan(reader, leaf.matching, parts, page=plan.page)
-    found.bm25[leaf] = [row async for rows in pages for row in rows]
-    counted = 0
-    async for rows in scan(reader, leaf.counted, (), page=plan.page):
-        counted += len(rows)
-    found.totals[leaf] = await reader.count() - counted if leaf.subtracted else counted
 
 
 def rows_by_leaf(
@@ -103,13 +90,7 @@ def rows_by_leaf(
     for leaf in leaves:
         if isinstance(leaf, KnnLeaf):
             lists[leaf] = [candidates.knn[leaf] for candidates in found]
-            continue
-        documents = [(row, row.document or "") for candidates in found for row in candidates.bm25[leaf]]
-        total = sum(candidates.totals[leaf] for candidates in found)
-        scored = {id(row) for row in score_documents(leaf.words, documents, total, leaf.k1, leaf.b)}
-        count = plan.per_collection or leaf.limit
-        lists[leaf] = [
-            sorted((row for row in candidates.bm25[leaf] if id(row) in scored), key=score_order_key)[:count]
-            for candidates in found
-        ]
+        else:
+            matches = [candidates.keywords[leaf] for candidates in found]
+            lists[leaf] = best_rows_of(matches, leaf, plan.per_collection or leaf.limit)
     return lists

@@ -256,6 +256,7 @@ def rank_expressions(fields):
             return_rank=maybe(flags),
             k1=maybe(not_negative),
             b=maybe(shares),
+            statistics=maybe(parameters | st.sampled_from(["ALL", "all"]).map(ast.Literal)),
         ),
     )
     return expressions(fields, searches)
