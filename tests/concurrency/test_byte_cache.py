@@ -49,7 +49,7 @@ def often() -> Iterator[None]:
 
 @pytest.mark.usefixtures("often")
 def test_plans_of_many_threads() -> None:
-    """Threads that use more plans than are kept get theirs; one that was let go in between was a KeyError before."""
+    """Threads that use more plans than are kept get their own plans, and no error."""
     plans, settings = PlanCache(OPEN, max_bytes=14_000), Settings()
     statements = [parse(f"SELECT id FROM docs LIMIT {limit}") for limit in range(1, 5)]
     errors: list[BaseException] = []
