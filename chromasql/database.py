@@ -45,8 +45,9 @@ def connect_async(
     """
     Open a database for async code.
 
-    Use it as in ``async with connect_async(..) as db: await db.execute(sql, params)``. An address or a folder is closed
-    with the database; a client or a provider stays open, and the caller closes it.
+    Use it as in ``async with connect_async(..) as db: await db.execute(sql, params)``. An address, a folder or
+    a `chromasql.ServersProvider` is closed with the database; a client or another provider stays open, and the caller
+    closes it.
 
     Parameters
     ----------
@@ -207,7 +208,13 @@ class AsyncDatabase:
         return AsyncPrepared(self, parse(sql))
 
     async def close(self) -> None:
-        """Close what was opened for this database."""
+        """
+        Close the database, and what was opened for it; doing so again is no error.
+
+        Statements that run, here and in databases that `scoped` made from this one, end with an error of code
+        ``closed``, and so does every later one.
+        """
+        self._engine.close()
         if self._owned is not None:
             await self._owned.close()
 
@@ -270,7 +277,7 @@ class Database:
         return Prepared(self, parse(sql))
 
     def close(self) -> None:
-        """Close what was opened for this database."""
+        """Close the database, and what was opened for it; see `AsyncDatabase.close`."""
         run_in_portal(self._database.close)
 
     def __enter__(self) -> Self:

@@ -96,7 +96,8 @@ class CollectionRouter(Protocol):
     You must: return the names, without repeats, of all collections that may hold a row of the answer; None for
     all collections; an empty sequence for none at all, in which case nothing is queried and the answer has no
     rows. Never leave out a collection that may hold a row. Refuse a statement by raising
-    `chromasql.ChromaSQLRoutingError`; any other exception becomes the cause of one. A coroutine is awaited.
+    `chromasql.ChromaSQLRoutingError`; any other exception becomes the cause of one. A coroutine function runs on the
+    event loop; a plain function is called on a thread, since it may block, and sees the caller's context variables.
     """
 
     def route(self, query: Query) -> Sequence[str] | None:
@@ -163,7 +164,7 @@ class AsyncCollectionProvider(Protocol):
 
     You must: return a collection (see `AsyncCollection`; chromadb's own are fine, blocking ones too), and raise
     chromadb's ``NotFoundError``, a ``KeyError`` or a ``LookupError`` for a name that does not exist. Keep handles:
-    ``get_collection`` is called for each collection of each statement.
+    ``get_collection`` is called for each collection of each statement. Plain functions are called on threads.
 
     You may: raise any other exception, which becomes the failure of the collection, or of the statement where the names
     cannot be listed. You may also have any of these members, which are looked up once, when the database is opened:

@@ -143,6 +143,9 @@ class ExecutionResult:
         For EXPLAIN, the plan as text; otherwise None.
     timings
         Where the time went.
+    total
+        How many rows there are without LIMIT and OFFSET, where the statement asks for it: by ``WITH (total = TRUE)`` or
+        ``COUNT(*) OVER ()``.
 
     """
 
@@ -155,6 +158,7 @@ class ExecutionResult:
     plan: StatementPlan | None = None
     explanation: str | None = None
     timings: Timings = _NO_TIME
+    total: int | None = None
 
     @property
     def milliseconds(self) -> float:

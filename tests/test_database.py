@@ -164,10 +164,11 @@ def test_a_folder_that_somebody_else_writes(folder: Path) -> None:
 
 
 def test_close_is_repeatable(folder: Path) -> None:
-    """Closing twice, or what was never used, is no error."""
+    """Closing twice, or what was never used, is no error, and a folder does not open again; it did before."""
     database = connect(folder)
     database.close()
-    database.execute(COUNT)
+    with pytest.raises(ChromaSQLExecutionError, match="the database is closed"):
+        database.execute(COUNT)
     database.close()
     database.close()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from chromasql import ast
 from chromasql.adapters.names import COLLECTION_NAME_RULE, is_collection_name, is_name_part
 from chromasql.analysis import extract_metadata_values
+from chromasql.concurrency.threads import never_blocks
 from chromasql.errors import ChromaSQLRoutingError, near_names
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class StaticRouter:
     def __init__(self, names: Iterable[str]) -> None:
         self._names = tuple(dict.fromkeys([names] if isinstance(names, str) else names))
 
+    @never_blocks
     def route(self, query: ast.Query) -> Sequence[str]:  # noqa: ARG002
         """Return the names, without repeats."""
         return self._names
@@ -81,6 +83,7 @@ class PatternRouter:
                 code="invalid-router",
             )
 
+    @never_blocks
     def route(self, query: ast.Query) -> Sequence[str] | None:
         """Return the name for each combination of the values that WHERE allows."""
         allowed = {key: extract_metadata_values(query, field_path=key) for key in self._keys}
@@ -164,6 +167,7 @@ class MetadataFieldRouter:
         names = itertools.chain.from_iterable(self._collections.values())
         self._positions = {name: index for index, name in enumerate(dict.fromkeys(names))}
 
+    @never_blocks
     def route(self, query: ast.Query) -> Sequence[str] | None:
         """Return the collections of the values that WHERE allows, in the order of the table."""
         values = extract_metadata_values(query, field_path=self._key)

@@ -21,6 +21,7 @@ from chromasql.adapters.names import is_server_name
 from chromasql.adapters.sources import open_source
 from chromasql.concurrency.async_collection import awaitable_collection
 from chromasql.concurrency.tasks import cancel_all
+from chromasql.concurrency.threads import call_user_code
 from chromasql.errors import ChromaSQLExecutionError, ChromaSQLPlanningError, describe_exception, near_names
 
 __all__ = ["ServersProvider"]
@@ -41,10 +42,14 @@ class ServersProvider:
     is down, the outcome is called ``eu.*``.
 
     The servers are of one kind, all single nodes or all distributed; `connect` detects which with one request, unless
-    its option ``dialect`` says. ``close`` closes what was opened here: addresses and folders.
+    its option ``dialect`` says. ``close`` closes what was opened here: addresses and folders. So does closing a
+    database over it.
 
     Raises `ChromaSQLPlanningError` for a name or a source that cannot be one, and where there is no server at all.
     """
+
+    closes_with_database = True
+    """A database over it closes it, since addresses and folders were opened for it."""
 
     def __init__(self, servers: Mapping[str, Any]) -> None:
         if not servers:
@@ -87,7 +92,7 @@ class ServersProvider:
         if provider is None or not collection:
             known = near_names(server, self._providers) or f"; the servers are {', '.join(self._providers)}"
             raise LookupError(f"server {server} does not exist{known}")
-        return _Renamed(name, awaitable_collection(await provider.get_collection(collection)))
+        return _Renamed(name, awaitable_collection(await call_user_code(provider.get_collection, collection)))
 
     async def list_collection_names(self) -> Sequence[str]:
         """
@@ -137,7 +142,7 @@ class _Renamed:
 
 
 async def _names(server: str, provider: Any) -> list[str]:
-    return [f"{server}.{name}" for name in await provider.list_collection_names()]
+    return [f"{server}.{name}" for name in await call_user_code(provider.list_collection_names)]
 
 
 async def _list_or_name(server: str, listing: Callable[[], Awaitable[list[str]]]) -> list[str]:

@@ -15,7 +15,9 @@ __all__ = ["open_source"]
 
 def open_source(source: Any, http: HttpOptions | None = None) -> tuple[Any, bool]:
     """
-    Return the provider for a source, and whether it was opened here, so that it has to be closed here.
+    Return the provider for a source, and whether it is closed with the database.
+
+    What is opened here is, and a provider that says so (``closes_with_database``), which a client is not.
 
     A source is an ``http://`` or ``https://`` address, a folder, a client of chromadb or a provider. ``http`` is
     for an address only.
@@ -40,7 +42,7 @@ def open_source(source: Any, http: HttpOptions | None = None) -> tuple[Any, bool
         )
     if hasattr(source, "get_collection"):
         if hasattr(source, "list_collection_names"):
-            return source, False
+            return source, getattr(source, "closes_with_database", False) is True
         if hasattr(source, "list_collections"):
             return SimpleAsyncClientAdapter(source), False
     raise ChromaSQLPlanningError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 from chromasql import ast
 
@@ -37,7 +37,10 @@ def extract_metadata_values(
     return values if len(values) == len(allowed) else None
 
 
-def _allowed(predicate: ast.Predicate, key: str, *, holds: bool) -> _Values | None:
+_TESTS = (ast.BetweenPredicate, ast.InPredicate, ast.IsDistinctPredicate, ast.LikePredicate)
+
+
+def _allowed(predicate: ast.Expression, key: str, *, holds: bool) -> _Values | None:
     """
     Return the values of the key under which the predicate is true, or false where not ``holds``.
 
@@ -49,11 +52,19 @@ def _allowed(predicate: ast.Predicate, key: str, *, holds: bool) -> _Values | No
         case ast.BooleanPredicate():
             parts = [_allowed(part, key, holds=holds) for part in predicate.predicates]
             return _in_all(parts) if (predicate.operator == "AND") is holds else _in_any(parts)
-        case _ if not _is_about(predicate.operand, key):
-            return None
-        case ast.ComparisonPredicate():
+        case ast.Field():
+            return frozenset({("boolean", holds)}) if _is_about(predicate, key) else None
+        case ast.ComparisonPredicate() if predicate.quantifier is None:
             equal = predicate.operator == ("=" if holds else "!=")
-            return _equal_to(predicate.value) if equal else None
+            sides = (predicate.operand, predicate.value)
+            one, other = sides if _is_about(predicate.operand, key) else sides[::-1]
+            return _equal_to(other) if equal and _is_about(one, key) else None
+        case ast.IsTruthPredicate(operand, value):
+            return (
+                frozenset({("boolean", value)}) if predicate.negated is not holds and _is_about(operand, key) else None
+            )
+        case _ if not isinstance(predicate, _TESTS) or not _is_about(predicate.operand, key):
+            return None
         case ast.InPredicate():
             if predicate.negated is holds or isinstance(predicate.values, ast.Parameter):
                 return None
@@ -65,21 +76,19 @@ def _allowed(predicate: ast.Predicate, key: str, *, holds: bool) -> _Values | No
             # Not distinct from NULL means that the key is missing, which no set of values can express.
             return (_equal_to(predicate.value) or None) if predicate.negated is holds else None
         case ast.LikePredicate():
-            if predicate.negated is holds or predicate.ignore_case:
+            if predicate.negated is holds or predicate.ignore_case or predicate.escape is not None:
                 return None
             exact = _equal_to(predicate.pattern)
             return None if exact is None or any("%" in str(text) for _, text in exact) else exact
-        case ast.IsNullPredicate() | ast.RegexPredicate() | ast.ContainsPredicate():
-            return None
         case _:
-            assert_never(predicate)
+            return None
 
 
-def _is_about(operand: ast.Operand, key: str) -> bool:
+def _is_about(operand: ast.Expression, key: str) -> bool:
     return isinstance(operand, ast.Field) and operand.is_metadata and operand.key == key
 
 
-def _equal_to(*values: ast.Value) -> _Values | None:
+def _equal_to(*values: ast.Expression) -> _Values | None:
     """Return the values that equal one of these: nothing equals NULL, and a parameter may be anything."""
     known = [value.value for value in values if isinstance(value, ast.Literal)]
     if len(known) < len(values):

@@ -211,6 +211,12 @@ class _Binder:
                 return self._value(value, slot)
             case ast.Node() if id(value) not in self._above:
                 return value
+            case ast.Array(items=(ast.Parameter() as only,)) if slot.fits is None and slot.items is VALUE:
+                # IN (:ids): one parameter in brackets may be the whole list.
+                whole = as_list(self._given[only.key]) is not None
+                return (
+                    self._value(only, slot) if whole else dataclasses.replace(value, items=self._filled((only,), VALUE))
+                )
             case ast.Array():
                 return dataclasses.replace(value, items=self._filled(value.items, slot.items or VALUE))
             case ast.Source(name=ast.Parameter() as parameter):

@@ -70,6 +70,9 @@ _POSITIVE = Slot("a number above 0", fits=lambda value: ast.is_number(value) and
 _SHARE = Slot("a number from 0 to 1", fits=lambda value: ast.is_number(value) and 0 <= value <= 1)
 
 
+_STATISTICS = Slot("ALL", fits=lambda value: isinstance(value, str) and value.upper() == "ALL")
+
+
 _LIST = Slot("a list of values", items=VALUE)
 
 
@@ -88,6 +91,7 @@ _SLOTS: dict[tuple[type[ast.Node], str], Slot] = {
     (ast.Bm25, "limit"): _POSITIVE_COUNT,
     (ast.Bm25, "query"): _TEXT,
     (ast.Bm25, "return_rank"): _FLAG,
+    (ast.Bm25, "statistics"): _STATISTICS,
     (ast.EmbeddingText, "model"): _TEXT,
     (ast.EmbeddingText, "text"): _TEXT,
     (ast.EmbeddingVector, "values"): _VECTOR,
@@ -98,8 +102,8 @@ _SLOTS: dict[tuple[type[ast.Node], str], Slot] = {
     (ast.Knn, "limit"): _POSITIVE_COUNT,
     (ast.Knn, "query"): KNN_QUERY,
     (ast.Knn, "return_rank"): _FLAG,
+    (ast.LikePredicate, "escape"): _TEXT,
     (ast.LikePredicate, "pattern"): _TEXT,
-    (ast.Number, "value"): NUMBER,
     (ast.Query, "limit"): _WHOLE,
     (ast.Query, "offset"): _WHOLE,
     (ast.Query, "score_threshold"): NUMBER,

@@ -1,11 +1,14 @@
-"""Predicates: what WHERE, WHERE_DOCUMENT and HAVING hold."""
+"""Predicates: tests, which are TRUE, FALSE or NULL (unknown), and how they are joined."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from chromasql.ast.values import Array, Node, Operand, Parameter, Value
+from chromasql.ast.values import Array, Node, Parameter, Value
+
+if TYPE_CHECKING:
+    from chromasql.ast.expressions import Expression
 
 __all__ = [
     "BetweenPredicate",
@@ -17,6 +20,7 @@ __all__ = [
     "InPredicate",
     "IsDistinctPredicate",
     "IsNullPredicate",
+    "IsTruthPredicate",
     "LikePredicate",
     "NotPredicate",
     "Predicate",
@@ -36,18 +40,23 @@ Quantifier: TypeAlias = Literal["ANY", "ALL"]
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPredicate(Node):
-    """``operand operator value``, such as ``year >= 2020``."""
+    """
+    ``operand operator value``, such as ``year >= 2020``.
 
-    operand: Operand
+    With a quantifier the value is a list: ``'x' = ANY(tags)`` is true where the test is for one of its elements.
+    """
+
+    operand: Expression
     operator: ComparisonOperator
-    value: Value
+    value: Expression
+    quantifier: Quantifier | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class InPredicate(Node):
     """``operand [NOT] IN (..)``; one parameter may stand for the whole list."""
 
-    operand: Operand
+    operand: Expression
     values: Array | Parameter
     negated: bool = False
 
@@ -56,9 +65,9 @@ class InPredicate(Node):
 class BetweenPredicate(Node):
     """``operand [NOT] BETWEEN low AND high``, both ends included."""
 
-    operand: Operand
-    low: Value
-    high: Value
+    operand: Expression
+    low: Expression
+    high: Expression
     negated: bool = False
 
 
@@ -66,7 +75,16 @@ class BetweenPredicate(Node):
 class IsNullPredicate(Node):
     """``operand IS [NOT] NULL``."""
 
-    operand: Operand
+    operand: Expression
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IsTruthPredicate(Node):
+    """``operand IS [NOT] TRUE`` or ``FALSE``: never unknown."""
+
+    operand: Expression
+    value: bool
     negated: bool = False
 
 
@@ -74,8 +92,8 @@ class IsNullPredicate(Node):
 class IsDistinctPredicate(Node):
     """``operand IS [NOT] DISTINCT FROM value``: never unknown."""
 
-    operand: Operand
-    value: Value
+    operand: Expression
+    value: Expression
     negated: bool = False
 
 
@@ -83,18 +101,19 @@ class IsDistinctPredicate(Node):
 class LikePredicate(Node):
     """``operand [NOT] LIKE pattern``; ``%`` is the only wildcard; ILIKE ignores case."""
 
-    operand: Operand
-    pattern: Value
+    operand: Expression
+    pattern: Expression
     negated: bool = False
     ignore_case: bool = False
+    escape: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RegexPredicate(Node):
     """``operand [NOT] REGEX pattern``: an unanchored search."""
 
-    operand: Operand
-    pattern: Value
+    operand: Expression
+    pattern: Expression
     negated: bool = False
 
 
@@ -102,8 +121,8 @@ class RegexPredicate(Node):
 class ContainsPredicate(Node):
     """``operand [NOT] CONTAINS value``; with a quantifier ``CONTAINS ANY | ALL (..)``, where the value is a list."""
 
-    operand: Operand
-    value: Value | Array
+    operand: Expression
+    value: Expression | Array
     negated: bool = False
     quantifier: Quantifier | None = None
 
@@ -112,7 +131,7 @@ class ContainsPredicate(Node):
 class NotPredicate(Node):
     """``NOT predicate``."""
 
-    predicate: Predicate
+    predicate: Expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +139,7 @@ class BooleanPredicate(Node):
     """Two or more predicates joined by one operator."""
 
     operator: BooleanOperator
-    predicates: tuple[Predicate, ...]
+    predicates: tuple[Expression, ...]
 
 
 Predicate: TypeAlias = (
@@ -128,6 +147,7 @@ Predicate: TypeAlias = (
     | InPredicate
     | BetweenPredicate
     | IsNullPredicate
+    | IsTruthPredicate
     | IsDistinctPredicate
     | LikePredicate
     | RegexPredicate

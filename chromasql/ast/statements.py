@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from chromasql.ast.predicates import Predicate
-from chromasql.ast.ranks import RankExpr
-from chromasql.ast.values import Array, Embedding, EmbeddingBatch, Field, Node, Operand, Parameter, SparseVector, Value
+from chromasql.ast.expressions import Expression
+from chromasql.ast.values import Array, Embedding, EmbeddingBatch, Field, Node, Parameter, SparseVector, Value
 
 __all__ = [
     "Argument",
@@ -49,22 +48,19 @@ class Source(Node):
 
 @dataclass(frozen=True, slots=True)
 class Star(Node):
-    """``*`` or ``* EXCEPT (..)``."""
+    """``*``, ``* EXCEPT (..)`` or ``* REPLACE (expression AS column, ..)``."""
 
     excluded: tuple[Field, ...] = ()
+    replaced: tuple[ProjectionItem, ...] = ()
+    qualifier: str | None = field(default=None, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectionItem(Node):
     """One column of the result."""
 
-    operand: Operand
+    operand: Expression
     alias: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the result column."""
-        return self.operand.name if self.alias is None else self.alias
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +92,7 @@ ExplainMode: TypeAlias = Literal["PLAN", "ANALYZE"]
 class OrderItem(Node):
     """One key of an order; with ``nulls`` None the direction decides where NULL goes."""
 
-    operand: Operand
+    operand: Expression
     direction: Direction = "ASC"
     nulls: NullsPosition | None = None
 
@@ -113,7 +109,7 @@ class Keep(Node):
 class GroupBy(Node):
     """``GROUP BY keys [KEEP n [BY ..]]``."""
 
-    keys: tuple[Field, ...]
+    keys: tuple[Expression, ...]
     keep: Keep | None = None
 
 
@@ -141,17 +137,17 @@ class Query(Node):
     sources: tuple[Source, ...]
     excluded: tuple[Source, ...] = ()
     embedding: Embedding | EmbeddingBatch | None = None
-    rank: RankExpr | None = None
-    where: Predicate | None = None
-    where_document: Predicate | None = None
+    rank: Expression | None = None
+    where: Expression | None = None
+    where_document: Expression | None = None
     similarity: str | None = None
     topk: Value | None = None
     group_by: GroupBy | None = None
-    having: Predicate | None = None
+    having: Expression | None = None
     order_by: tuple[OrderItem, ...] = ()
     rerank: Rerank | None = None
-    limit: Value | None = None
-    offset: Value | None = None
+    limit: Expression | None = None
+    offset: Expression | None = None
     score_threshold: Value | None = None
     options: tuple[Argument, ...] = ()
     explain: ExplainMode | None = None

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, TypeVar
 
-from chromasql.ast.values import Node
+from chromasql.ast.expressions import Binary
+from chromasql.ast.values import Field, Node
 
-__all__ = ["AnyNode", "children", "content_names", "transform", "walk"]
+__all__ = ["AnyNode", "children", "content_names", "is_hyphenated", "transform", "walk"]
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 
@@ -40,6 +41,17 @@ def children(node: Node) -> Iterator[Node]:
             yield value
         elif isinstance(value, tuple):
             yield from _nodes_in(value)
+
+
+def is_hyphenated(node: Node) -> bool:
+    """Tell whether a node is a minus without blanks between two bare names: ``a-b``, which may be meant as one name."""
+    return (
+        isinstance(node, Binary)
+        and node.operator == "-"
+        and isinstance(node.left, Field)
+        and isinstance(node.right, Field)
+        and node.right.span.start - node.left.span.end == 1
+    )
 
 
 def walk(node: Node) -> Iterator[Node]:

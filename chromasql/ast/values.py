@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import typing
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from chromasql._source import NO_SPAN, Span
 from chromasql.ast.scalars import Scalar
 
+if TYPE_CHECKING:
+    from chromasql.ast.expressions import Expression
+
 __all__ = [
-    "AGGREGATES",
     "SYSTEM_COLUMNS",
-    "Aggregate",
-    "AggregateFunction",
     "Array",
     "DenseVector",
     "Embedding",
@@ -23,7 +22,6 @@ __all__ = [
     "Field",
     "Literal",
     "Node",
-    "Operand",
     "Parameter",
     "SparseVector",
     "Value",
@@ -31,12 +29,6 @@ __all__ = [
 
 SYSTEM_COLUMNS = ("id", "document", "embedding", "metadata", "distance", "score", "uri", "_collection")
 """Names that mean a part of the record rather than a metadata key."""
-
-
-AggregateFunction: TypeAlias = typing.Literal["AVG", "COUNT", "MAX", "MIN", "SUM"]
-
-
-AGGREGATES: tuple[AggregateFunction, ...] = typing.get_args(AggregateFunction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +43,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Literal(Node):
-    """A string, number, boolean or NULL."""
+    """
+    A string, number, boolean or NULL.
+
+    ``double_quoted`` is a string in double quotes, which is a name in some places.
+    """
 
     value: Scalar
+    double_quoted: bool = field(default=False, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +68,9 @@ Value: TypeAlias = Literal | Parameter
 
 @dataclass(frozen=True, slots=True)
 class Array(Node):
-    """A dense vector or a list of values, in square or round brackets."""
+    """A dense vector or a list, in square or round brackets; the items of a vector are values."""
 
-    items: tuple[Value, ...]
+    items: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +120,6 @@ class Field(Node):
         """The name as it was written: what the result column is called without AS."""
         parts = self.path if self.bare and self.path else (self.root, *self.path)
         return ".".join(parts if self.qualifier is None else (self.qualifier, *parts))
-
-
-@dataclass(frozen=True, slots=True)
-class Aggregate(Node):
-    """``COUNT(*)``, ``SUM(price)`` and their like; the argument is None for ``*``."""
-
-    function: AggregateFunction
-    argument: Field | None
-    distinct: bool = False
-
-    @property
-    def name(self) -> str:
-        """The call as it was written, the function in capitals."""
-        inner = "*" if self.argument is None else self.argument.name
-        return f"{self.function}({'DISTINCT ' if self.distinct else ''}{inner})"
-
-
-Operand: TypeAlias = Field | Aggregate
 
 
 # Embeddings

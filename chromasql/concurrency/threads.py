@@ -11,16 +11,30 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
-from chromasql.concurrency.containment import AbortError, OwnThread
+from chromasql.concurrency.containment import AbortError, OwnThread, contained
 from chromasql.concurrency.forks import reset_in_child
 from chromasql.errors import ChromaSQLExecutionError
 
-__all__ = ["BlockingPool", "Pools", "run_blocking", "run_user_code", "waiting_elsewhere"]
+__all__ = [
+    "BlockingPool",
+    "Pools",
+    "call_user_code",
+    "never_blocks",
+    "run_blocking",
+    "run_user_code",
+    "waiting_elsewhere",
+]
+
+
+AnyCallable = TypeVar("AnyCallable", bound=Callable[..., Any])
+
+
+_NEVER_BLOCKS = "__chromasql_never_blocks__"
 
 
 class Pools:
@@ -63,13 +77,41 @@ async def run_blocking(function: Callable[..., Any], *args: Any, **kwargs: Any) 
 
 
 async def run_user_code(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Do the same for a function of the application, on threads that are not those of Chroma's calls."""
-    return await _run_on(_pools().user_code, partial(function, *args, **kwargs))
+    """
+    Do the same for a function of the application, on threads that are not those of Chroma's calls.
+
+    It sees the context variables of the caller, which may hold the tenant of a request, say.
+    """
+    return await _run_on(_pools().user_code, partial(copy_context().run, function, *args, **kwargs))
+
+
+async def call_user_code(function: Callable[..., Any], *args: Any) -> Any:
+    """
+    Call what the application plugged in: a coroutine function on the event loop, any other on a thread.
+
+    A function that `never_blocks` is called in place. Raises `AbortError` for what would end a thread or loop of ours.
+    """
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        with contained():
+            return await function(*args)
+    if not getattr(function, _NEVER_BLOCKS, False):
+        return await run_user_code(function, *args)
+    with contained():
+        return function(*args)
+
+
+def never_blocks(function: AnyCallable) -> AnyCallable:
+    """Mark a function that returns at once, so that `call_user_code` needs no thread for it; return the function."""
+    setattr(function, _NEVER_BLOCKS, True)
+    return function
 
 
 async def _run_on(pool: BlockingPool, function: Callable[[], Any]) -> Any:
     value = await pool.run(function)
-    return await value if inspect.isawaitable(value) else value
+    if not inspect.isawaitable(value):
+        return value
+    with contained():
+        return await value
 
 
 # Seconds, for all threads together: an idle thread ends at once, and one that hangs is not waited for.
@@ -163,6 +205,9 @@ class BlockingPool:
             if not future.cancel() and future.running():
                 self._abandoned.add(future)
                 self._replenish()
+                future.add_done_callback(_drop_coroutine)
+            else:
+                _drop_coroutine(future)
 
     def _replenish(self) -> None:
         if len(self._threads) - self._held() < self._max_workers:
@@ -207,9 +252,11 @@ class BlockingPool:
             return
         try:
             value = function()
-        except StopIteration:
+        except StopIteration as error:
             # A future cannot carry it: whoever awaits it would wait forever.
-            future.set_exception(RuntimeError("StopIteration was raised"))
+            stopped = RuntimeError("StopIteration was raised")
+            stopped.__cause__ = error
+            future.set_exception(stopped)
         except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
             future.set_exception(error)
         except BaseException as error:  # noqa: BLE001 - it would end the event loop that awaits the answer
@@ -229,6 +276,12 @@ class BlockingPool:
             "check what hangs, and prefer an http:// address or an async client, whose calls can be cancelled",
             code="thread-pool-exhausted",
         )
+
+
+def _drop_coroutine(future: Future[Any]) -> None:
+    """Close the coroutine that an abandoned call returned, since nobody will await it."""
+    if not future.cancelled() and future.exception() is None and inspect.iscoroutine(future.result()):
+        future.result().close()
 
 
 class _CallOfThread(threading.local):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from chromasql.concurrency.containment import contained
 from chromasql.concurrency.limits import CallLimiter
 from chromasql.dispatch.deadline import Deadline
 from chromasql.dispatch.open_collection import CollectionHandle
@@ -57,10 +58,11 @@ class CollectionCalls:
         if self.source.kept_collection is None or self.reopens:
             return False
         try:
-            collection = self.source.kept_collection(handle.name)
-            if collection is None:
-                return False
-            handle.attach(collection)
+            with contained():
+                collection = self.source.kept_collection(handle.name)
+                if collection is None:
+                    return False
+                handle.attach(collection)
         except Exception:  # noqa: BLE001 - opening it says what is wrong, if that fails too
             return False
         record = self.ledger[handle.name]

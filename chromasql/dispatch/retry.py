@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chromasql.concurrency.containment import contained
 from chromasql.errors import ChromaSQLExecutionError
 
 if TYPE_CHECKING:
@@ -120,10 +121,11 @@ async def call_with_retry(
     ------
     Exception
         The last failure, where it will not pass, no attempt is left, or the server asks to wait longer than
-        `LONGEST_WAIT`.
+        `LONGEST_WAIT`. A panic of an extension module is one as well; see `contained`.
     """
     try:
-        return await call()
+        with contained():
+            return await call()
     except Exception as error:
         if retries == 0 or not is_transient(error):
             raise
@@ -139,7 +141,8 @@ async def call_with_retry(
         if attempts == 1:
             raise first
         on_retry()
-        return await call()
+        with contained():
+            return await call()
 
     def stop(state: RetryCallState) -> bool:
         wait = state.upcoming_sleep

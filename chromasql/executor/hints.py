@@ -19,10 +19,12 @@ from chromasql.plan import (
     Or,
     PlanWarning,
     QueryPlan,
+    Read,
+    columns_in,
     columns_of,
     visible_records_of,
 )
-from chromasql.plan.expressions import metadata_keys
+from chromasql.plan.expressions import columns_of_score
 from chromasql.retrieval.scan import scan
 
 __all__ = ["warn_of_the_answer"]
@@ -85,7 +87,11 @@ def _finds_little(plan: QueryPlan, shown: Sequence[Mapping[str, Any]]) -> bool:
     if plan.aggregation is None or not shown:
         return not shown
     keys = len(plan.aggregation.keys)
-    computed = [output.name for output in plan.outputs if int(output.column.key or 0) >= keys]
+    computed = [
+        output.name
+        for output in plan.outputs
+        if any(int(column.key or 0) >= keys for column in columns_in(output.column))
+    ]
     grouped = [output.name for output in plan.outputs if output.name not in computed]
     if any(row[name] in (None, 0) for row in shown for name in computed):
         return True
@@ -100,22 +106,26 @@ def _suspicious_keys(plan: QueryPlan, rows: Sequence[Row], shown: Sequence[Mappi
     clause where they are NULL in every row.
     """
     little = _finds_little(plan, shown)
-    outputs = {output.name: output.column for output in plan.outputs if output.column.part == "metadata"}
-    columns = {column for name, column in outputs.items() if all(row.get(name) is None for row in shown)}
+    outputs = {output.name: output.column for output in plan.outputs if output.column.part in ("metadata", "computed")}
+    columns = _read_by(column for name, column in outputs.items() if all(row.get(name) is None for row in shown))
     columns |= {Column("metadata", key) for output in plan.outputs for key in output.without}
-    columns |= {key.column for key in plan.order}
-    columns |= {Column("metadata", key) for ranking in plan.rankings for key in metadata_keys(ranking.score)}
+    columns |= _read_by(key.column for key in plan.order)
+    columns |= {column for ranking in plan.rankings for column in columns_of_score(ranking.score)}
     if plan.keep is not None:
-        columns |= {*plan.keep.keys, *(key.column for key in plan.keep.order)}
+        columns |= _read_by([*plan.keep.keys, *(key.column for key in plan.keep.order)])
     if plan.aggregation is not None and little:
-        columns |= {*plan.aggregation.keys, *(call.column for call in plan.aggregation.calls if call.column)}
+        columns |= _read_by([*plan.aggregation.keys, *plan.aggregation.reads])
     tests = list(_tests_of(plan.condition))
-    columns |= {test.column for test in tests if little or test.operator == "is null"}
+    columns |= columns_of(plan.condition) if little else {test.column for test in tests if test.operator == "is null"}
     visible = visible_records_of(plan)
     columns -= columns_of(visible.condition)
     there = {key for row in rows for key in row.metadata or ()} if plan.aggregation is None else set()
     keys = {column.key for column in columns if column.part == "metadata" and column.key is not None}
     return sorted(key for key in keys - there if visible.keys is None or key in visible.keys)
+
+
+def _read_by(reads: Iterable[Read]) -> set[Column]:
+    return {column for read in reads for column in columns_in(read)}
 
 
 def _suspicious_tests(plan: QueryPlan, shown: Sequence[Mapping[str, Any]]) -> Iterator[Comparison]:

@@ -14,6 +14,6 @@ def warn_of_left_out(context: StatementContext, groups: Groups) -> None:
     for call, count in groups.left_out.items():
         assert call.column is not None
         values = "1 value that is" if count == 1 else f"{count} values that are"
-        name = call.column.key or call.column.part
+        name = call.column.key or str(call.column)
         message = f"{call.function}({name}) left out {values} not a number"
         context.dispatcher.ledger.warn(PlanWarning("not-numbers", message))

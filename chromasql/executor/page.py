@@ -7,35 +7,43 @@ from functools import partial
 from chromasql.executor.left_out import warn_of_left_out
 from chromasql.executor.materialize import materialize
 from chromasql.executor.rerank import rerank_rows
-from chromasql.executor.state import Candidates, Page, StatementContext
+from chromasql.executor.state import Candidates, Cut, Page, StatementContext
 from chromasql.operators.aggregate import Groups, keep_groups
-from chromasql.operators.project import group_page
+from chromasql.operators.project import ordered_groups
 from chromasql.operators.row import Row
 from chromasql.operators.sort import order_rows
+from chromasql.plan import QueryPlan
 
-__all__ = ["cut_page"]
+__all__ = ["cut_groups", "cut_page"]
 
 
-async def cut_page(context: StatementContext, found: Candidates | Page) -> list[Row]:
-    """Return the rows of the page, in their order and with the parts that are shown."""
+async def cut_page(context: StatementContext, found: Candidates | Page) -> Cut:
+    """Return the rows of the page, in their order and with the parts that are shown, and how many there were before."""
     plan = context.plan
     rows = found.rows
     if plan.threshold is not None:
         rows = [row for row in rows if row.score is not None and row.score <= plan.threshold]
     if isinstance(found, Page):
-        return rows
+        return Cut(rows)
     rows = await materialize(context, rows, plan.materialization.for_ordering)
     if plan.aggregation is not None:
         groups = Groups(plan.aggregation)
         groups.add(rows)
         warn_of_left_out(context, groups)
-        return group_page(groups, plan)
+        return cut_groups(groups, plan)
     if plan.keep is not None:
         rows = keep_groups(rows, plan.keep)
+    total = len(rows) if found.total is None or plan.keep is not None else found.total
     if plan.rerank is not None:
         page = await _materialize_page(context, await _rerank(context, found, rows))
-        return order_rows(page, plan.order) if plan.order else page
-    return await _materialize_page(context, order_rows(rows, plan.order) if plan.order else rows)
+        return Cut(order_rows(page, plan.order) if plan.order else page, total)
+    return Cut(await _materialize_page(context, order_rows(rows, plan.order) if plan.order else rows), total)
+
+
+def cut_groups(groups: Groups, plan: QueryPlan) -> Cut:
+    """Return the groups of the page, and how many there were before."""
+    rows = ordered_groups(groups, plan)
+    return Cut(rows[plan.offset : plan.needed], len(rows))
 
 
 async def _materialize_page(context: StatementContext, rows: list[Row]) -> list[Row]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.executor.compatibility import (
@@ -15,6 +14,7 @@ from chromasql.executor.compatibility import (
     check_spaces,
     have_comparable_distances,
 )
+from chromasql.executor.leaves import Queries, QueriesByName, search_collections
 from chromasql.executor.materialize import materialize
 from chromasql.executor.state import SHARE, Candidates, Page, StatementContext
 from chromasql.operators.merge import merge_by_distance, merge_by_rank
@@ -22,7 +22,7 @@ from chromasql.operators.rank_expression import candidates_of, rank_rows
 from chromasql.operators.row import Row
 from chromasql.plan import (
     EMBEDDING_KEY,
-    FEW_MATCHES,
+    Bm25Leaf,
     KnnLeaf,
     Leaf,
     PlanWarning,
@@ -33,19 +33,11 @@ from chromasql.plan import (
 )
 from chromasql.plan.search_payload import query_of
 from chromasql.protocols import QueryVector
-from chromasql.retrieval.candidates import CandidateRows, rows_by_leaf, search_leaves
+from chromasql.retrieval.candidates import rows_by_leaf
 from chromasql.retrieval.embedding import SparseVectors, Vectors, count_calls, embed_sparse, embed_texts
-from chromasql.retrieval.scan import scan
 from chromasql.retrieval.search_api import search_whole
 
 __all__ = ["rank"]
-
-Queries: TypeAlias = Mapping[KnnLeaf, Any]
-"""The query of each KNN leaf in one collection: a `QueryVector`, or a sparse vector in the form of the Search API."""
-
-
-QueriesByName: TypeAlias = Mapping[str, Queries]
-"""The queries by collection; collections with the same embedding function share the vectors themselves."""
 
 
 async def rank(context: StatementContext) -> list[Candidates | Page]:
@@ -79,18 +71,7 @@ async def rank(context: StatementContext) -> list[Candidates | Page]:
         page = await _search_whole(context, opened[0], queries)
         if page is not None:
             return [page]
-    matching: dict[str, dict[str, Row]] = {}
-    if plan.candidates == "prefilter" and plan.exact is None and plan.dialect == "local":
-        matching = await _match(context, opened)
-        if sum(map(len, matching.values())) <= FEW_MATCHES:
-            context = _measuring(context)
-    search = partial(_search, context, leaves, queries, matching)
-    answers = await dispatcher.fan_out("rank", opened, search, share=context.share_before_fetch)
-    if again := _to_measure(answers):
-        search = partial(_search, _measuring(context), leaves, queries, matching)
-        others = [(handle, found) for handle, found in answers if handle not in again]
-        answers = [*others, *await dispatcher.fan_out("rank", again, search, share=context.share_before_fetch)]
-        answers.sort(key=lambda answer: answer[0].place)
+    answers = await search_collections(context, opened, leaves, queries)
     lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
     if not fused:
         return [
@@ -183,49 +164,6 @@ async def _search_whole(context: StatementContext, handle: CollectionHandle, que
     return None if rows is None else Page(rows)
 
 
-def _measuring(context: StatementContext) -> StatementContext:
-    """Return the context of the same statement, whose records are measured here: they turned out to be few."""
-    return dataclasses.replace(context, plan=dataclasses.replace(context.plan, candidates="exact"))
-
-
-def _to_measure(answers: Sequence[tuple[CollectionHandle, CandidateRows]]) -> list[CollectionHandle]:
-    """
-    Return the collections whose index may have missed one of few records: all, or those with fewer than wanted.
-
-    Whether they are few is said of the statement, so that it does not depend on how the records are spread.
-    """
-    matched = [found.matched for _, found in answers if found.matched is not None]
-    few = len(matched) > 0 and sum(matched) <= FEW_MATCHES
-    return [handle for handle, found in answers if few or found.short]
-
-
-async def _match(context: StatementContext, opened: Sequence[CollectionHandle]) -> dict[str, dict[str, Row]]:
-    """Return the rows that satisfy the filter, by collection and by id."""
-    plan = context.plan
-
-    async def match(handle: CollectionHandle) -> dict[str, Row]:
-        parts = plan.materialization.with_candidates
-        pages = scan(context.reader(handle, "rank"), plan.filter, parts, page=plan.page)
-        return {row.id: row async for rows in pages for row in rows}
-
-    found = await context.dispatcher.fan_out("rank", opened, match, share=context.share_before_fetch)
-    return {handle.name: rows for handle, rows in found}
-
-
-async def _search(
-    context: StatementContext,
-    leaves: Sequence[Leaf],
-    queries: QueriesByName,
-    matching: Mapping[str, Mapping[str, Row]],
-    handle: CollectionHandle,
-) -> CandidateRows:
-    reader = context.reader(handle, "rank")
-    known = matching.get(handle.name)
-    found = await search_leaves(reader, context.plan, leaves, queries.get(handle.name, {}), known)
-    reader.count_rows(len(found))
-    return found
-
-
 async def _score(
     context: StatementContext, ranking: Ranking, lists: Mapping[Leaf, Sequence[Sequence[Row]]]
 ) -> list[Row]:
@@ -234,6 +172,9 @@ async def _score(
     # A list that is fused on its own keeps every candidate that its collection returned.
     fused_limit = plan.per_collection if plan.merge == "rrf" else None
     merged = [merge_by_distance(lists[leaf], fused_limit or leaf.limit) for leaf in ranking.leaves]
+    for leaf, found in zip(ranking.leaves, merged, strict=True):
+        if isinstance(leaf, Bm25Leaf):
+            found[:] = await materialize(context, found, plan.materialization.with_candidates)
     rows = candidates_of(ranking.leaves, merged)
     if ranking.is_plain:
         return rows

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Sequence
 
-from chromasql.concurrency.containment import contained
-from chromasql.concurrency.threads import run_user_code
+from chromasql.concurrency.threads import call_user_code
 from chromasql.errors import ChromaSQLError, ChromaSQLExecutionError, Failure
 from chromasql.operators.rerank import RerankRequest, Strategy, strategy_named
 from chromasql.operators.row import Row
@@ -82,11 +80,7 @@ async def rerank_rows(
 
 def _first_text(ranking: Ranking) -> str | None:
     texts = (
-        " ".join(leaf.words)
-        if isinstance(leaf, Bm25Leaf)
-        else leaf.query.text
-        if isinstance(leaf.query, TextQuery)
-        else None
+        leaf.text if isinstance(leaf, Bm25Leaf) else leaf.query.text if isinstance(leaf.query, TextQuery) else None
         for leaf in ranking.leaves
     )
     return next((text for text in texts if text is not None), None)
@@ -95,11 +89,7 @@ def _first_text(ranking: Ranking) -> str | None:
 async def _rerank_scores(strategy: Strategy, request: RerankRequest) -> list[float]:
     """Call a strategy; a coroutine function on the loop, any other on a thread."""
     try:
-        if inspect.iscoroutinefunction(strategy.rerank):
-            with contained():
-                returned = await strategy.rerank(request)
-        else:
-            returned = await run_user_code(strategy.rerank, request)
+        returned = await call_user_code(strategy.rerank, request)
         scores = [float(score) for score in returned]
     except ChromaSQLError:
         raise

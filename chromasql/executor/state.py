@@ -14,7 +14,7 @@ from chromasql.plan import QueryPlan, Ranking
 from chromasql.retrieval.collection_reader import CollectionReader
 from chromasql.retrieval.embedding import VectorCache
 
-__all__ = ["DEFAULT_OPTIONS", "SHARE", "Candidates", "Page", "RunOptions", "StatementContext"]
+__all__ = ["DEFAULT_OPTIONS", "SHARE", "Candidates", "Cut", "Page", "RunOptions", "StatementContext"]
 
 SHARE = 0.5
 """The part of the time left that a step may take when others follow: late collections must not cost the others."""
@@ -82,12 +82,21 @@ class Candidates:
     Rows from which the page is still to be cut.
 
     With a ``ranking`` they are best first, and ``vector`` is the query of the KNN that is the whole rank, if there is
-    one and it is the same in all collections.
+    one and it is the same in all collections. ``total`` is how many there are, where that is more than the rows.
     """
 
     rows: list[Row]
     ranking: Ranking | None = None
     vector: list[float] | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The rows of the page, and how many there were before LIMIT and OFFSET cut it, where that is known."""
+
+    rows: list[Row]
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.executor.left_out import warn_of_left_out
-from chromasql.executor.state import SHARE, Candidates, StatementContext
+from chromasql.executor.page import cut_groups
+from chromasql.executor.state import SHARE, Candidates, Cut, StatementContext
 from chromasql.operators.aggregate import Groups
-from chromasql.operators.project import group_page, project_rows
+from chromasql.operators.project import project_rows
 from chromasql.operators.row import Row
 from chromasql.operators.sort import order_rows
 from chromasql.plan import Aggregation, Column, QueryPlan
@@ -27,12 +29,13 @@ _STREAMED_PAGE = 1_000
 async def scan_collections(context: StatementContext) -> Candidates:
     """Scan all collections at once where every row counts, or else a growing number of them until rows suffice."""
     plan, dispatcher, handles = context.plan, context.dispatcher, context.handles
-    if plan.limit == 0 or not plan.filter.requests:
+    if (plan.limit == 0 and not plan.total) or not plan.filter.requests:
         return Candidates([])
-    if plan.order or plan.keep is not None or plan.needed is None:
+    if plan.order or plan.keep is not None or plan.needed is None or plan.total:
         share = context.share_before_fetch
         scanned = await dispatcher.fan_out("scan", handles, partial(_scan, context, None), share=share)
-        return Candidates([row for _, rows in scanned for row in rows])
+        total = sum(found.count for _, found in scanned)
+        return Candidates([row for _, found in scanned for row in found.rows], total=total)
     found: list[Row] = []
     used, width = 0, 1
     while used < len(handles) and len(found) < plan.needed:
@@ -41,22 +44,32 @@ async def scan_collections(context: StatementContext) -> Candidates:
         is_last = used + width >= len(handles)
         share = context.share_before_fetch if is_last else SHARE
         scanned = await dispatcher.fan_out("scan", group, work, share=share)
-        found.extend(row for _, rows in scanned for row in rows)
+        found.extend(row for _, part in scanned for row in part.rows)
         used, width = used + width, width * 2
     return Candidates(found)
 
 
-async def _scan(context: StatementContext, wanted: int | None, handle: CollectionHandle) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """The rows of a collection that may be in the page, and how many there are of which these are the first."""
+
+    rows: list[Row]
+    count: int
+
+
+async def _scan(context: StatementContext, wanted: int | None, handle: CollectionHandle) -> _Scanned:
     plan, reader = context.plan, context.reader(handle, "scan")
     await reader.open()
     best = plan.needed if plan.order and plan.keep is None else None
-    found: list[Row] = []
+    keeps_all = plan.order or plan.keep is not None or plan.needed is None
+    count, found = 0, list[Row]()
     async for rows in scan(reader, plan.filter, plan.materialization.with_candidates, wanted=wanted, page=plan.page):
-        found.extend(rows)
+        count += len(rows)
+        found.extend(rows if keeps_all else rows[: max(0, (plan.needed or 0) - len(found))])
         reader.count_rows(len(rows))
         if best is not None and len(found) > 2 * best + _SORTED_AT_ONCE:
             found = order_rows(found, plan.order, best)
-    return found
+    return _Scanned(found, count)
 
 
 async def stream_rows(context: StatementContext) -> AsyncIterator[list[dict[str, Any]]]:
@@ -84,7 +97,7 @@ async def _next_page(pages: AsyncIterator[list[Row]], _handle: CollectionHandle)
     return await anext(pages, [])
 
 
-async def aggregate(context: StatementContext, aggregation: Aggregation) -> list[Row]:
+async def aggregate(context: StatementContext, aggregation: Aggregation) -> Cut:
     """
     Return a row for each group of the page; the collections make their groups at once.
 
@@ -97,7 +110,7 @@ async def aggregate(context: StatementContext, aggregation: Aggregation) -> list
             groups.merge(part)
     context.dispatcher.ledger.require_some()
     warn_of_left_out(context, groups)
-    return group_page(groups, context.plan)
+    return cut_groups(groups, context.plan)
 
 
 async def _aggregate(context: StatementContext, aggregation: Aggregation, handle: CollectionHandle) -> Groups:
@@ -119,6 +132,6 @@ def _is_count(plan: QueryPlan, aggregation: Aggregation) -> bool:
     """Tell whether the number of records in each collection is all that is needed."""
     return (
         not plan.filter.restricts
-        and all(call.function == "COUNT" and call.column is None for call in aggregation.calls)
+        and all(call.function == "COUNT" and call.column is None and call.where is None for call in aggregation.calls)
         and all(key == Column("_collection") for key in aggregation.keys)
     )

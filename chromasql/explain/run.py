@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chromasql.explain.wording import explain_condition, plural
-from chromasql.plan import And, Bm25Leaf, Comparison, Condition, Or, QueryPlan
+from chromasql.plan import And, Comparison, Condition, Holds, Or, QueryPlan
 from chromasql.result import ExecutionResult, Outcome, StepTiming
 
 __all__ = ["run_lines"]
@@ -105,26 +105,25 @@ def _hint(plan: QueryPlan, outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield f"hint: of {read} records read {kept} {verb} kept ({_percent(kept, read)}); {_advice(tests)}"
 
 
-def _rechecked(plan: QueryPlan) -> Iterator[Comparison]:
-    leaves = [leaf for ranking in plan.rankings for leaf in ranking.leaves]
-    filters = [plan.filter, *(leaf.matching for leaf in leaves if isinstance(leaf, Bm25Leaf))]
-    for found in filters:
-        if found.residual is not None:
-            yield from _tests_of(found.residual)
+def _rechecked(plan: QueryPlan) -> Iterator[Comparison | Holds]:
+    if plan.filter.residual is not None:
+        yield from _tests_of(plan.filter.residual)
 
 
-def _tests_of(condition: Condition) -> Iterator[Comparison]:
+def _tests_of(condition: Condition) -> Iterator[Comparison | Holds]:
     match condition:
-        case Comparison():
+        case Comparison() | Holds():
             yield condition
         case And(parts) | Or(parts):
             for part in parts:
                 yield from _tests_of(part)
 
 
-def _advice(tests: Sequence[Comparison]) -> str:
+def _advice(tests: Sequence[Comparison | Holds]) -> str:
     """Say which test cannot be sent to Chroma, and what could be sent beside it or instead."""
     for test in tests:
+        if isinstance(test, Holds):
+            continue
         if test.operator in _PATTERNS and test.column.part == "metadata":
             name = test.operator.upper()
             return f"{name} on metadata cannot be sent to Chroma; an equality or CONTAINS on a list of tags can"

@@ -167,8 +167,9 @@ def _leaves(plan: QueryPlan, place: int) -> tuple[Operator, ...]:
 def _search(plan: QueryPlan, leaf: Leaf, name: str) -> Operator:
     summary = explain_leaf(leaf, plan.per_collection)
     if isinstance(leaf, Bm25Leaf):
-        facts = (*_pushed_down(leaf.matching), *_fetched(plan))
-        return _filtered(leaf.matching, Operator("KeywordSearch", summary, facts=facts, qualifier=name))
+        of = "that is visible, whatever the filter" if leaf.statistics == "all" else "that satisfies the filter"
+        facts = (*_pushed_down(plan.filter), f"statistics: of every document {of}")
+        return _filtered(plan.filter, Operator("KeywordSearch", summary, facts=facts, qualifier=name))
     return _knn_search(plan, summary, name)
 
 

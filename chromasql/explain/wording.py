@@ -11,7 +11,9 @@ from chromasql.plan import (
     And,
     Bm25Leaf,
     ChromaRequest,
+    Comparison,
     Condition,
+    Holds,
     KnnLeaf,
     Leaf,
     Or,
@@ -23,6 +25,7 @@ from chromasql.plan import (
 )
 from chromasql.plan.expressions import (
     Arithmetic,
+    ComputedValue,
     Constant,
     Expression,
     Fusion,
@@ -81,7 +84,9 @@ def explain_condition(condition: Condition) -> str:
             return " AND ".join(_bracketed(part) for part in parts)
         case Or(parts):
             return " OR ".join(_bracketed(part) for part in parts)
-        case test:
+        case Holds(_, text):
+            return text
+        case Comparison() as test:
             operand = "" if test.operator.endswith("null") else f" {shortened_json(test.operand)}"
             operator = "IS DISTINCT FROM" if test.operator == "is distinct" else test.operator.upper()
             return f"{test.column} {operator}{operand}"
@@ -101,6 +106,8 @@ def explain_score(expression: Expression) -> str:
             return f"leaf{leaf}"
         case MetadataValue(key):
             return f"metadata.{key}"
+        case ComputedValue(value):
+            return str(value)
         case Arithmetic(operator, left, right):
             return f"({explain_score(left)} {operator} {explain_score(right)})"
         case ScalarFunction(name, arguments):
@@ -128,7 +135,8 @@ def explain_leaf(leaf: Leaf, per_collection: int | None) -> str:
 
 def _wanted(leaf: Leaf) -> str:
     if isinstance(leaf, Bm25Leaf):
-        return f"documents with {' or '.join(leaf.words) or 'no word'}, by BM25 (k1 = {leaf.k1:g}, b = {leaf.b:g})"
+        k1, b = leaf.weights.k1, leaf.weights.b
+        return f"documents with {' or '.join(leaf.words) or 'no word'}, by BM25 (k1 = {k1:g}, b = {b:g})"
     match leaf.query:
         case TextQuery(text, model):
             by = "" if model is None else f" by {model}"
@@ -151,5 +159,6 @@ def explain_order(keys: Sequence[OrderKey]) -> str:
 
 def explain_call(call: AggregateCall) -> str:
     """Write an aggregate as SQL would."""
-    inner = "*" if call.column is None else str(call.column)
-    return f"{call.function}({'DISTINCT ' if call.distinct else ''}{inner})"
+    inner = "*" if call.column is None else ", ".join(map(str, (call.column, *call.others)))
+    where = "" if call.where is None else f" FILTER (WHERE {call.where})"
+    return f"{call.function}({'DISTINCT ' if call.distinct else ''}{inner}){where}"

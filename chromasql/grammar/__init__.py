@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,24 @@ def load_grammar(transformer: Any = None) -> Lark:
     data["options"] |= {"transformer": transformer, "postlex": PostLexer(), "_plugins": plugins}
     parser = data["parser"]["parser"]
     parser["states"] = _numbered(parser["states"])
-    return Lark.load({"data": data, "memo": _numbered(memo)})
+    loaded = Lark.load({"data": data, "memo": _numbered(memo)})
+    _pass_through(loaded)
+    return loaded
+
+
+def _pass_through(lark: Lark) -> None:
+    """Let a rule that only hands its one part on do so at no cost; an expression is handed on eight times."""
+    from lark.grammar import Rule
+
+    callbacks = lark.parser.parser.parser.callbacks
+    for rule in list(callbacks):
+        if not isinstance(rule, Rule) or rule.alias or not rule.options.expand1 or len(rule.expansion) != 1:
+            continue
+        if not rule.expansion[0].is_term:
+            callbacks[rule] = _FIRST
+
+
+_FIRST = operator.itemgetter(0)
 
 
 def _numbered(table: dict[str, Any]) -> dict[int, Any]:

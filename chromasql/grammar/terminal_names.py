@@ -9,6 +9,10 @@ from chromasql.grammar.words import CLAUSE_KEYWORDS, keywords
 __all__ = ["TERMINAL_NAMES", "describe_terminals"]
 
 TERMINAL_NAMES = {
+    "ALL_ROWS": "'ALL'",
+    "ALL_VALUES": "'ALL'",
+    "CASE": "'CASE'",
+    "DOUBLE_PRECISION": "'DOUBLE PRECISION'",
     "$END": "the end of the statement",
     "BACKQUOTED": "a `quoted` name",
     "COMPARISON": "a comparison",
@@ -16,22 +20,51 @@ TERMINAL_NAMES = {
     "NAME": "a name",
     "NUMBER": "a number",
     "PARAM": "a parameter",
+    "PLAIN_LIST": "a list",
     "SOURCE": "a collection",
+    "SINGLE_QUOTED": "a string",
     "STRING": "a string",
 }
 
 
+_VALUES = {"STRING", "NUMBER", "PLUS", "MINUS", "TRUE", "FALSE", "NULL", "PARAM"}
+
+
+_STARTS = _VALUES | {"BACKQUOTED", "BM25", "CASE", "KNN", "LPAR", "NAME", "RRF"}
+"""What an expression starts with."""
+
+
+_ARITHMETIC = {"JOIN_TEXTS", "MINUS", "PERCENT", "PLUS", "SLASH", "TIMES", "TYPE_MARK"}
+
+
+_TESTS = {
+    "BETWEEN",
+    "COMPARISON",
+    "CONTAINS",
+    "ILIKE",
+    "IN",
+    "IS",
+    "ISNULL",
+    "LIKE",
+    "NOT",
+    "NOTNULL",
+    "REGEX",
+}
+
+
 _PHRASES = (
-    (
-        {"KNN", "BM25", "RRF", "LPAR", "PLUS", "MINUS", "NUMBER", "PARAM", "NAME", "BACKQUOTED"},
-        "a rank expression",
-    ),
-    ({"STRING", "NUMBER", "PLUS", "MINUS", "TRUE", "FALSE", "NULL", "PARAM"}, "a value"),
-    ({phrase.split()[0] for phrase in CLAUSE_KEYWORDS}, "a clause"),
-    ({"COMPARISON", "IN", "BETWEEN", "IS", "NOT", "CONTAINS", "LIKE", "ILIKE", "REGEX"}, "a comparison"),
+    (_STARTS | {"NOT"}, "an expression"),
+    (_STARTS | {"ALL", "ANY"}, "an expression"),
+    (_STARTS, "an expression"),
+    (_VALUES, "a value"),
+    (_TESTS | _ARITHMETIC, "an operator"),
+    (_TESTS | _ARITHMETIC - {"TYPE_MARK"}, "an operator"),
+    (_TESTS, "a comparison"),
+    (_ARITHMETIC, "an operator"),
+    (_ARITHMETIC - {"TYPE_MARK"}, "an operator"),
+    ({phrase.split()[0] for phrase in CLAUSE_KEYWORDS} | {"FETCH"}, "a clause"),
     ({"NOT", "CONTAINS", "LIKE", "ILIKE", "REGEX"}, "a test of the document"),
     ({"CONTAINS", "LIKE", "ILIKE", "REGEX"}, "a test of the document"),
-    ({"PLUS", "MINUS", "TIMES", "SLASH"}, "an operator"),
     ({"NUMBER", "PLUS", "MINUS"}, "a number"),
     ({"SOURCE", "BACKQUOTED", "DOUBLE_QUOTED"}, "a collection"),
     ({"NAME", "BACKQUOTED", "DOUBLE_QUOTED"}, "a name"),
@@ -40,7 +73,7 @@ _PHRASES = (
 """Sets of terminals and one phrase for all of them, the largest set first."""
 
 
-_PATH_STEPS = frozenset({"DOT", "LSQB"})
+_PATH_STEPS = frozenset({"DOT", "LPAR", "LSQB", "SINGLE_QUOTED"})
 
 
 def describe_terminals(terminals: Collection[str], patterns: dict[str, str]) -> list[str]:
@@ -50,7 +83,7 @@ def describe_terminals(terminals: Collection[str], patterns: dict[str, str]) -> 
     ``patterns`` has the literal text of the terminals that are not keywords (``"*"`` for STAR).
     """
     left = set(terminals)
-    if left - _PATH_STEPS:
+    if "DOT" in left and left - _PATH_STEPS:
         left -= _PATH_STEPS
     phrases = []
     for together, phrase in _PHRASES:

@@ -21,6 +21,7 @@ from chromasql.database import AsyncDatabase, Database
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.parser import parse
 from chromasql.planner.aggregation import aggregates
+from chromasql.printer import column_name
 from chromasql.result import ExecutionResult
 
 __all__ = [
@@ -306,7 +307,7 @@ def _with_columns(query: ast.Query, content: str, *, ranked: bool) -> ast.Query:
     items = query.projection.items
     added = {"id": "id", "_collection": "_collection", **({"distance": "distance", "score": "score"} if ranked else {})}
     fields = [(name, ast.Field(root)) for name, root in added.items()]
-    selected = {item.name for item in items if isinstance(item, ast.ProjectionItem)}
+    selected = {column_name(item) for item in items if isinstance(item, ast.ProjectionItem)}
     if content not in selected:
         system = content in ast.SYSTEM_COLUMNS
         fields.append(("content", ast.Field(content) if system else ast.Field("metadata", tuple(content.split(".")))))

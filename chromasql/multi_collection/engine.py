@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar, assert_never
 
 from chromasql import ast
 from chromasql.analysis import share_parameters
+from chromasql.concurrency.lifetime import Lifetime
 from chromasql.concurrency.limits import CallLimits
 from chromasql.concurrency.tasks import cancel_all
 from chromasql.concurrency.threads import Pools, waiting_elsewhere
@@ -112,6 +113,7 @@ class Engine:
         options: EngineOptions | None = None,
         *,
         shared: _Shared | None = None,
+        parent: Lifetime | None = None,
     ) -> None:
         self._options = options or EngineOptions()
         self._shared = shared or _Shared(provider, self._options)
@@ -121,12 +123,18 @@ class Engine:
         lister = Lister(self._provider, scope, retries=self._options.settings.retries)
         self._resolver = Resolver(lister, self._options.route, scope)
         self._dialect = None if self._options.dialect is None else dialect_named(self._options.dialect)
+        self._lifetime = Lifetime(parent)
 
     def scoped(self, scope: Scope) -> Engine:
         """Return an engine for the same collections within a scope; the scope of this engine applies as well."""
         joined = check_scope(scope).intersect(self._options.scope)
         options = dataclasses.replace(self._options, scope=joined, keep_raw=False)
-        return Engine(self._provider.source, options, shared=self._shared)
+        return Engine(self._provider.source, options, shared=self._shared, parent=self._lifetime)
+
+    def close(self) -> None:
+        """End the statements that run, here and in engines for scopes of this one, and refuse further ones."""
+        self._lifetime.close()
+        self._shared.pools.end_idle()
 
     async def execute(
         self,
@@ -144,9 +152,14 @@ class Engine:
         """
         began = asyncio.get_running_loop().time()
         settings = self._settings(timeout)
-        with self._shared.pools.in_use(), waiting_elsewhere():
-            parsed = await parse_in_time(statement, settings)
-            return await self._execute_parsed(parsed, params, settings, began, explain_rows=explain_rows)
+        async with self._lifetime.statement():
+            with self._shared.pools.in_use(), waiting_elsewhere():
+                parsed = await parse_in_time(statement, settings)
+                result = await self._execute_parsed(parsed, params, settings, began, explain_rows=explain_rows)
+            if not result.complete:
+                # Its collections may have failed because the database was closed.
+                self._lifetime.check()
+            return result
 
     async def _execute_parsed(
         self,
@@ -261,8 +274,24 @@ class Engine:
 
         Raises what `execute` raises, and `ChromaSQLPlanningError` for any other statement.
         """
+        pages = self._pages(statement, params, timeout)
+        try:
+            while True:
+                # The caller's code runs between pages, and its calls belong to other threads than ours.
+                async with self._lifetime.statement():
+                    with self._shared.pools.in_use(), waiting_elsewhere():
+                        rows = await anext(pages, None)
+                if rows is None:
+                    return
+                yield rows
+        finally:
+            await pages.aclose()
+
+    async def _pages(
+        self, statement: str | ast.Statement, params: OptionalParameters, seconds: float | None
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
         began = asyncio.get_running_loop().time()
-        settings = self._settings(timeout)
+        settings = self._settings(seconds)
         parsed = await parse_in_time(statement, settings)
         # The caller's code runs between pages; its spans must not become children of ours.
         with Trace.of(parsed, current=False) as trace, _located(parsed):
@@ -292,6 +321,7 @@ class Engine:
         Each statement takes the named parameters that it uses, and one that no statement uses is an error. Positional
         parameters belong to a script of one statement. The first error cancels the other statements and is raised.
         """
+        self._lifetime.check()
         settings = self._settings(timeout)
         statements = await run_in_time(partial(parse_script, script), len(script), settings)
         if self._options.scope is not OPEN and len(statements) > _MAX_STATEMENTS:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from chromasql.concurrency.containment import contained
 from chromasql.dispatch.call import CallFailed
 from chromasql.dispatch.dispatcher import Dispatcher
 from chromasql.dispatch.open_collection import CollectionHandle
@@ -77,7 +78,7 @@ class Lister:
             except ChromaSQLExecutionError:
                 return []
         listings = [names() for server, names in self._provider.listings().items() if self._scope.allows_server(server)]
-        found = await asyncio.gather(*listings, return_exceptions=True)
+        found = await asyncio.gather(*map(_awaited, listings), return_exceptions=True)
         return [name for names in found if not isinstance(names, BaseException) for name in self._inside(names)]
 
     async def _names(self) -> list[str]:
@@ -123,6 +124,11 @@ class Lister:
             return checked_names(names)
         except Exception as error:
             raise CallFailed(error) from error
+
+
+async def _awaited(names: Awaitable[Sequence[str]]) -> Sequence[str]:
+    with contained():
+        return await names
 
 
 def checked_names(names: Any) -> list[str]:

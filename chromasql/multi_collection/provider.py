@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
+from chromasql.concurrency.threads import call_user_code
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.protocols import AsyncCollectionProvider
 
@@ -20,7 +22,7 @@ class Provider:
     What an `AsyncCollectionProvider` can do; an optional member that it does not have is None.
 
     ``source`` is the provider itself. The members are those of `chromasql.protocols.AsyncCollectionProvider` and
-    `chromasql.protocols.MultiServerProvider`.
+    `chromasql.protocols.MultiServerProvider`; a plain function that opens or lists runs on a thread, as it may block.
     """
 
     source: AsyncCollectionProvider
@@ -45,8 +47,8 @@ class Provider:
             )
         return cls(
             source,
-            source.get_collection,
-            source.list_collection_names,
+            partial(call_user_code, source.get_collection),
+            partial(call_user_code, source.list_collection_names),
             kept_collection=getattr(source, "kept_collection", None),
             forget_collection=getattr(source, "forget_collection", None),
             listings=getattr(source, "listings", None),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_never
 
 from chromasql import ast
+from chromasql.concurrency.threads import call_user_code
 from chromasql.dispatch.dispatcher import Dispatcher
 from chromasql.errors import ChromaSQLError, ChromaSQLRoutingError, describe_exception, near_names
 from chromasql.multi_collection.listing import NO_LISTING, InvalidNamesError, Lister, Listing, checked_names
@@ -161,9 +161,7 @@ class Resolver:
 
 async def _await_names(route: RouteFunction, query: ast.Query) -> list[str] | None:
     try:
-        names: Any = route(query)
-        if inspect.isawaitable(names):
-            names = await names
+        names: Any = await call_user_code(route, query)
         return None if names is None else checked_names(names)
     except ChromaSQLError:
         raise

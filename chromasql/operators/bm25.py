@@ -1,81 +1,153 @@
 r"""
-BM25 over the documents of any Chroma: pure arithmetic on the documents that hold one of the words.
+BM25 over the documents of any Chroma: pure arithmetic on what words they hold.
 
 The form is Lucene's (BM25Similarity, whose idf is never negative) of the formula by Robertson and Zaragoza, "The
 Probabilistic Relevance Framework: BM25 and Beyond" (2009), negated so that lower is better::
 
     score = - sum over words of ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * len / mean))
 
-N is the number of documents, df the number that hold the word, over all collections of the statement and under its
-filter; tf is how often the document holds it, len how many words it has, and mean the mean length of the documents
-that hold at least one of the words. Words are ``\w+``, compared without regard to case.
+N is the number of documents, df the number that hold the word and mean their mean length, all over one set of
+documents; tf is how often a document holds the word, and len how many words it has. Each collection returns its
+`Statistics` and `Postings`; the sums of the first score the second, so a score does not depend on the split.
 """
 
 from __future__ import annotations
 
 import math
-import re
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from chromasql.operators.patterns import escape_regex
-from chromasql.operators.row import Row
+from chromasql.plan import Bm25Weights
 
-__all__ = ["score_documents", "split_words", "words_pattern"]
+if TYPE_CHECKING:
+    import numpy as np
 
-_WORD = re.compile(r"\w+")
+__all__ = ["Postings", "Statistics", "Tally", "best_matches"]
 
-
-# What Python's \w leaves out, in the dialect of Chroma's engine.
-_BETWEEN = r"[^\p{L}\p{N}_]"
-
-
-def split_words(text: str) -> list[str]:
-    """Return the words of a text in lower case; a dotted capital I stays, as it has no lower case of one letter."""
-    return [word.lower().replace("i\u0307", "\u0130") for word in _WORD.findall(text)]
+Numbers: TypeAlias = "np.ndarray[Any, Any]"
+"""A vector of numbers."""
 
 
-def words_pattern(words: Sequence[str]) -> str:
-    """Return the pattern, for Chroma's engine, of a document that holds at least one of the words."""
-    any_word = "|".join(map(escape_regex, words))
-    return rf"(?i)(?:\A|{_BETWEEN})(?:{any_word})(?:{_BETWEEN}|\z)"
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Of a set of documents: how many they are, their words in all, and how many of them hold each word."""
+
+    documents: int = 0
+    length: int = 0
+    frequency: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Statistics) -> Statistics:
+        frequency = Counter(self.frequency)
+        frequency.update(other.frequency)
+        return Statistics(self.documents + other.documents, self.length + other.length, frequency)
+
+    def rarity(self, word: str) -> float:
+        """Return the weight of a word: its idf, which is above 0 even where every document holds it."""
+        df = self.frequency.get(word, 0)
+        return math.log(1 + (self.documents - df + 0.5) / (df + 0.5))
 
 
-def score_documents(
-    words: Sequence[str], documents: Iterable[tuple[Row, str]], total: int, k1: float, b: float
-) -> list[Row]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Postings:
     """
-    Score the documents that hold one of the words and return their rows, unsorted.
+    The documents of one collection that hold words of a query, numbered from 0.
+
+    ``ids`` and ``lengths`` are by number; ``words`` has for each word the numbers of the documents that hold it,
+    ascending, and how often each does.
+    """
+
+    ids: Sequence[str]
+    lengths: Numbers
+    words: Mapping[str, tuple[Numbers, Numbers]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Tally:
+    """Counts the words of a query in documents, one after the other."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = frozenset(words)
+        self._documents = 0
+        self._length = 0
+        self._ids: list[str] = []
+        self._lengths = array("l")
+        self._found: dict[str, tuple[array[int], array[int]]] = {word: (array("l"), array("l")) for word in words}
+
+    def add(self, document_id: str, words: Sequence[str]) -> None:
+        """Count a document by its words, whether it holds one of the query or not."""
+        self._documents += 1
+        self._length += len(words)
+        # Most documents hold none, and this says so sooner than counting does.
+        if self._words.isdisjoint(words):
+            return
+        for word, count in Counter(filter(self._words.__contains__, words)).items():
+            numbers, counts = self._found[word]
+            numbers.append(len(self._ids))
+            counts.append(count)
+        self._ids.append(document_id)
+        self._lengths.append(len(words))
+
+    @property
+    def statistics(self) -> Statistics:
+        """What holds of all documents that were counted."""
+        frequency = {word: len(numbers) for word, (numbers, _) in self._found.items()}
+        return Statistics(self._documents, self._length, frequency)
+
+    @property
+    def postings(self) -> Postings:
+        """The documents that hold a word of the query."""
+        import numpy as np
+
+        words = {word: (np.array(numbers), np.array(counts)) for word, (numbers, counts) in self._found.items()}
+        return Postings(self._ids, np.array(self._lengths), words)
+
+
+def best_matches(
+    postings: Postings, words: Sequence[str], statistics: Statistics, weights: Bm25Weights, count: int
+) -> list[tuple[str, float]]:
+    """
+    Score the documents of one collection that hold one of the words, and return the best.
 
     Parameters
     ----------
-    words
-        The words of the query, as `split_words` returns them.
-    documents
-        Every document that holds one of them, of all collections, with its row. Others may be among them.
-    total
-        The number of documents, N.
-    k1, b
-        How soon more of a word stops counting (at least 0), and how much long documents are penalized (0 to 1).
+    postings : Postings
+        What the collection holds of the words.
+    words : Sequence of str
+        The words of the query, each once.
+    statistics : Statistics
+        The sums over all collections of the statement.
+    weights : Bm25Weights
+        k1 and b.
+    count : int
+        The most documents to return.
 
     Returns
     -------
-    The rows of the documents that hold a word; ``score`` and ``distance`` are set, below 0 and lower is better.
+    list of (str, float)
+        The id and the score, at most 0, of the best documents; ties by id.
     """
-    wanted = frozenset(words)
-    counted: list[tuple[Row, Mapping[str, int], int]] = []
-    frequency: Counter[str] = Counter()
-    for row, document in documents:
-        found = split_words(document)
-        held = Counter(word for word in found if word in wanted)
-        if held:
-            counted.append((row, held, len(found)))
-            frequency.update(held.keys())
-    if not counted:
+    import numpy as np
+
+    if not statistics.length:
         return []
-    mean = sum(length for *_, length in counted) / len(counted)
-    weights = {word: math.log(1 + (total - df + 0.5) / (df + 0.5)) for word, df in frequency.items()}
-    for row, counts, length in counted:
-        scale = k1 * (1 - b + b * length / mean)
-        row.distance = row.score = -math.fsum(weights[word] * tf / (tf + scale) for word, tf in counts.items())
-    return [row for row, *_ in counted]
+    scores = np.zeros(len(postings))
+    is_match = np.zeros(len(postings), dtype=bool)
+    # k1 may be so large that a product is infinite; the document then scores 0, as in the limit.
+    with np.errstate(over="ignore", under="ignore"):
+        mean = statistics.length / statistics.documents
+        scale = weights.k1 * (1 - weights.b + weights.b * postings.lengths / mean)
+        for word in words:
+            numbers, counts = postings.words[word]
+            scores[numbers] -= statistics.rarity(word) * (counts / (counts + scale[numbers]))
+            is_match[numbers] = True
+    matches = np.flatnonzero(is_match)
+    if len(matches) > count:
+        found = scores[matches]
+        matches = matches[found <= np.partition(found, count - 1)[count - 1]]
+    best = sorted((float(scores[number]), postings.ids[number]) for number in matches.tolist())
+    return [(document_id, score) for score, document_id in best[:count]]

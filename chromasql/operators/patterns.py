@@ -9,19 +9,23 @@ A ``\b`` of a re-check still looks at ASCII words alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from chromasql.concurrency.byte_cache import ByteCache
 
 __all__ = [
     "check_regex",
     "compile_like",
     "compile_regex",
     "compile_wildcard",
+    "compiled_pattern",
     "equal_to_regex",
     "escape_regex",
     "like_to_regex",
+    "pieces_to_regex",
     "regex_size",
+    "split_escaped",
 ]
 
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
@@ -49,7 +53,36 @@ def escape_regex(text: str) -> str:
 
 def like_to_regex(pattern: str, *, ignore_case: bool = False) -> str:
     """Return the anchored pattern of a LIKE, whose only wildcard is ``%``."""
-    body = ".*".join(escape_regex(part) for part in re.split("%+", pattern))
+    return pieces_to_regex(re.split("%+", pattern), ignore_case=ignore_case)
+
+
+def split_escaped(pattern: str, escape: str) -> list[str]:
+    """
+    Return the texts between the wildcards of a LIKE .. ESCAPE.
+
+    The escape character makes the ``%``, the ``_`` or the escape character after it an ordinary one. Raises ValueError
+    where anything else follows it.
+    """
+    pieces, piece = [], ""
+    characters = iter(pattern)
+    for character in characters:
+        if character == escape:
+            following = next(characters, "")
+            if following not in ("%", "_", escape) or not following:
+                what = f"stands before {following!r}" if following else "ends the pattern"
+                raise ValueError(f"the escape character {escape!r} {what}; it escapes %, _ and itself")
+            piece += following
+        elif character == "%":
+            pieces.append(piece)
+            piece = ""
+        else:
+            piece += character
+    return [*pieces, piece]
+
+
+def pieces_to_regex(pieces: Sequence[str], *, ignore_case: bool) -> str:
+    """Return the anchored pattern of texts with anything between them."""
+    body = ".*".join(map(escape_regex, pieces))
     return rf"(?{'i' if ignore_case else ''}s)\A{body}\z"
 
 
@@ -160,13 +193,33 @@ def compile_regex(pattern: str) -> Callable[[str], bool]:
     return lambda text: search(text) is not None
 
 
+def compiled_pattern(pattern: str) -> Any:
+    """Return the compiled pattern itself, as RE2 has it; raises ValueError as `compile_regex` does."""
+    return _compiled(pattern)
+
+
 def regex_size(pattern: str) -> int:
     """Return the number of instructions of a compiled pattern, which is what compiling it costs (about 1 us each)."""
     return int(_compiled(pattern).programsize)
 
 
-@lru_cache(maxsize=256)
+# The bytes of an instruction of a compiled pattern, measured, and of the object around them.
+_BYTES_PER_INSTRUCTION = 16
+_LEAST_BYTES = 4000
+
+
+_kept: ByteCache[str, Any] = ByteCache(64_000_000)
+
+
 def _compiled(pattern: str) -> Any:
+    kept = _kept.get(pattern)
+    if kept is not None:
+        return kept
+    compiled = _compile(pattern)
+    return _kept.keep(pattern, compiled, _LEAST_BYTES + _BYTES_PER_INSTRUCTION * int(compiled.programsize))
+
+
+def _compile(pattern: str) -> Any:
     import re2
 
     options = re2.Options()

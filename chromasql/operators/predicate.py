@@ -12,8 +12,9 @@ from typing import Any, assert_never
 
 from chromasql.ast import kind_of
 from chromasql.operators.patterns import compile_like, compile_regex
-from chromasql.operators.row import Row, reader
-from chromasql.plan import And, Column, Comparison, Condition, Or
+from chromasql.operators.row import Row
+from chromasql.operators.values import compile_value, reader
+from chromasql.plan import And, Column, Comparison, Condition, Holds, Or
 
 __all__ = ["compile_condition"]
 
@@ -33,6 +34,9 @@ def compile_condition(condition: Condition) -> Check:
     match condition:
         case Comparison(column, word, operand):
             return _compile_test(column, word, operand)
+        case Holds(expression):
+            value = compile_value(expression)
+            return lambda row: value(row) is True
         case And(parts):
             checks = [compile_condition(part) for part in parts]
             return lambda row: all(check(row) for check in checks)

@@ -6,18 +6,19 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from chromasql.operators.aggregate import Groups, group_key
-from chromasql.operators.row import Row, reader
+from chromasql.operators.row import Row
 from chromasql.operators.sort import order_rows
+from chromasql.operators.values import reader
 from chromasql.plan import Column, Output, QueryPlan
 
-__all__ = ["EXPLAIN_COLUMN", "group_page", "project_rows"]
+__all__ = ["EXPLAIN_COLUMN", "ordered_groups", "project_rows"]
 
 EXPLAIN_COLUMN = "_explain"
 """The column that holds the audit trail of a row."""
 
 
-def group_page(groups: Groups, plan: QueryPlan) -> list[Row]:
-    """Order the groups of a statement and cut the page."""
+def ordered_groups(groups: Groups, plan: QueryPlan) -> list[Row]:
+    """Return the groups of a statement in their order, each combination of a SELECT DISTINCT once."""
     rows = groups.rows()
     if plan.order:
         rows = order_rows(rows, plan.order)
@@ -27,7 +28,7 @@ def group_page(groups: Groups, plan: QueryPlan) -> list[Row]:
         for row in rows:
             first.setdefault(tuple(group_key(read(row)) for read in reads), row)
         rows = list(first.values())
-    return rows[plan.offset : plan.needed]
+    return rows
 
 
 def project_rows(rows: Sequence[Row], plan: QueryPlan, *, explain_rows: bool) -> list[dict[str, Any]]:

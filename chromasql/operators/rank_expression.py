@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 from chromasql.ast import is_number
 from chromasql.operators.row import LeafHit, Row
 from chromasql.operators.sort import score_order_key
+from chromasql.operators.values import reader
 from chromasql.plan import KnnLeaf, Leaf, Ranking
 from chromasql.plan.expressions import (
     Arithmetic,
+    ComputedValue,
     Constant,
     Expression,
     Fusion,
@@ -97,6 +99,9 @@ class _Evaluator:
                 return self._leaf(leaf)
             case MetadataValue(key):
                 return self._of([_number((row.metadata or {}).get(key)) for row in self._rows])
+            case ComputedValue(value):
+                read = reader(value)
+                return self._of([_number(read(row), boolean=True) for row in self._rows])
             case Arithmetic(operator, left, right):
                 return _combined(operator, self.value(left), self.value(right))
             case ScalarFunction("COALESCE", arguments):
@@ -135,8 +140,8 @@ class _Evaluator:
         return _Values(np.float32(0) - total, np.zeros(len(self._rows), dtype=bool))
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if is_number(value) else None
+def _number(value: Any, *, boolean: bool = False) -> float | None:
+    return float(value) if is_number(value) or (boolean and isinstance(value, bool)) else None
 
 
 def _combined(operator: str, left: _Values, right: _Values) -> _Values:

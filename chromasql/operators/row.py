@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, overload
 
 from chromasql.plan import Column
 
-__all__ = ["HitColumns", "LeafHit", "Row", "reader"]
+__all__ = ["HitColumns", "LeafHit", "Row", "column_reader"]
 
 
 class LeafHit(NamedTuple):
@@ -24,7 +24,7 @@ class Row:
     A record: where it is from, how near it is, and the parts that have been fetched so far.
 
     ``collection`` is the name and ``place`` its position in the statement, on which ties break last. ``hits`` says
-    what each leaf of the ranking knows of it.
+    what each leaf of the ranking knows of it. ``total`` is the number of rows before the page was cut, where asked for.
     """
 
     collection: str
@@ -37,6 +37,7 @@ class Row:
     embedding: list[float] | None = None
     uri: str | None = None
     hits: tuple[LeafHit | None, ...] = ()
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class HitColumns(Sequence[Row]):
         return row
 
 
-def reader(column: Column) -> Callable[[Row], Any]:
+def column_reader(column: Column) -> Callable[[Row], Any]:
     """Return a function that reads the column from a row; what is missing is None."""
     key = column.key
     if key is not None:
@@ -92,5 +93,7 @@ def reader(column: Column) -> Callable[[Row], Any]:
             return lambda row: row.score
         case "_collection":
             return lambda row: row.collection
+        case "total":
+            return lambda row: row.total
         case part:
             raise AssertionError(part)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from chromasql.operators.row import Row, reader
+from chromasql.operators.row import Row
+from chromasql.operators.values import reader
 from chromasql.plan import OrderKey
 
 __all__ = ["order_rows", "score_order_key", "sort_key"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from chromasql import _publish, ast
 from chromasql._source import Span
+from chromasql.concurrency.byte_cache import ByteCache
 from chromasql.errors import ChromaSQLParseError
 from chromasql.grammar import load_grammar
 from chromasql.parser.builder import Builder
@@ -27,8 +28,8 @@ MAX_LENGTH = 1_000_000
 """The maximal number of characters of a statement; long lists belong in a parameter."""
 
 
-_MAX_CACHED_LENGTH = 10_000
-"""The maximal number of characters of a text whose tree is kept."""
+# The bytes of a tree for each character of its text, measured over statements short and long.
+_BYTES_PER_CHARACTER = 85
 
 
 def parse(text: str) -> ast.Statement:
@@ -58,7 +59,8 @@ def parse_script(text: str) -> ast.Script:
             f"the statement has {len(text)} characters, more than {MAX_LENGTH}; pass long lists as parameters",
             code="too-long",
         )
-    return _kept(text) if len(text) <= _MAX_CACHED_LENGTH else _read(text)
+    kept = _kept.get(text)
+    return _kept.keep(text, _read(text), _BYTES_PER_CHARACTER * len(text)) if kept is None else kept
 
 
 def _read(text: str) -> ast.Script:
@@ -82,7 +84,7 @@ def _read(text: str) -> ast.Script:
         raise
 
 
-_kept = lru_cache(maxsize=512)(_read)
+_kept: ByteCache[str, ast.Script] = ByteCache(16_000_000)
 
 
 @cache
@@ -118,6 +120,7 @@ def _finished(statement: ast.Statement, text: str) -> ast.Statement:
     if isinstance(statement, ast.Query):
         _check_comments(statement, text)
         names = {source.alias or source.name for source in statement.sources}
+        _check_hyphens(statement, names, text)
         changes.update((id(node), _unqualified(node, names)) for node in qualified if node.path[0] in names)
     if changes:
         statement = ast.transform(statement, lambda node: changes.get(id(node), node))
@@ -137,6 +140,28 @@ def _check_comments(query: ast.Query, text: str) -> None:
                 "and for a comment put a blank before it",
                 code="ambiguous-comment",
                 span=Span(source.span.start, source.span.end + 2),
+            )
+
+
+_HYPHEN = re.compile(r"\w-\w")
+
+
+def _check_hyphens(query: ast.Query, names: set[str | ast.Parameter], text: str) -> None:
+    """Refuse ``acme-api.title``, where a minus without blanks joins two names to that of a collection."""
+    if not _HYPHEN.search(text):
+        return
+    for node in ast.walk(query):
+        if not ast.is_hyphenated(node):
+            continue
+        word = text[slice(*node.span)]
+        name = next((str(name) for name in names if word == name or word.startswith(f"{name}.")), None)
+        if name is not None:
+            rest = word[len(name) + 1 :]
+            fix = f"write {rest} alone, or give the collection an alias" if rest else f"write `{name}` for a key"
+            raise ChromaSQLParseError(
+                f"{word} is {word.replace('-', ' - ')} here, though FROM has {name}; {fix}",
+                code="ambiguous-hyphen",
+                span=node.span,
             )
 
 

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chromasql import ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLParseError
-from chromasql.parser.arguments import bare_word_as_string, check_value, named_arguments
+from chromasql.parser.arguments import bare_word_as_string, check_value, named_arguments, nodes_in
+from chromasql.parser.literals import read_number, span_of
+from chromasql.parser.names import as_column
 
 if TYPE_CHECKING:
     from lark import Token
 
 __all__ = [
     "arg",
+    "fetch",
     "group",
     "keep",
     "like_names",
@@ -65,12 +68,26 @@ def topk(span: Span, _topk: Token, count: ast.Value) -> Clause:
     return Clause("TOPK", span, {"topk": check_value(count, ast.Query, "topk", "TOPK")})
 
 
-def limit(span: Span, _limit: Token, count: ast.Value) -> Clause:
-    return Clause("LIMIT", span, {"limit": check_value(count, ast.Query, "limit", "LIMIT")})
+def limit(span: Span, _limit: Token, count: ast.Expression) -> Clause:
+    return Clause("LIMIT", span, {"limit": _page_value(count, "limit")})
 
 
-def offset(span: Span, _offset: Token, count: ast.Value) -> Clause:
-    return Clause("OFFSET", span, {"offset": check_value(count, ast.Query, "offset", "OFFSET")})
+def offset(span: Span, _offset: Token, count: ast.Expression) -> Clause:
+    return Clause("OFFSET", span, {"offset": _page_value(count, "offset")})
+
+
+def _page_value(count: ast.Expression, field: str) -> ast.Expression:
+    """Check LIMIT and OFFSET where they are a single value; the planner computes arithmetic."""
+    return check_value(count, ast.Query, field, field.upper()) if isinstance(count, ast.Literal) else count
+
+
+def fetch(span: Span, _fetch: Token, *words: Token) -> Clause:
+    first, count, rows, only = words
+    spelled = first.upper() in ("FIRST", "NEXT") and rows.upper() in ("ROW", "ROWS") and only.upper() == "ONLY"
+    if not spelled:
+        raise ChromaSQLParseError("write FETCH FIRST n ROWS ONLY, or LIMIT n", code="syntax-error", span=span)
+    node = ast.Literal(read_number(count), span=span_of(count))
+    return Clause("LIMIT", span, {"limit": _page_value(node, "limit")})
 
 
 def threshold(span: Span, _with: Token, _score: Token, _threshold: Token, bound: ast.Value) -> Clause:
@@ -79,7 +96,7 @@ def threshold(span: Span, _with: Token, _score: Token, _threshold: Token, bound:
 
 
 def group(span: Span, _group: Token, _by: Token, *parts: Any) -> Clause:
-    keys = tuple(part for part in parts if isinstance(part, ast.Field))
+    keys = tuple(as_column(part) for part in nodes_in(parts) if not isinstance(part, ast.Keep))
     kept = next((part for part in parts if isinstance(part, ast.Keep)), None)
     return Clause("GROUP BY", span, {"group_by": ast.GroupBy(keys, kept, span=span)})
 
@@ -94,11 +111,11 @@ def order(span: Span, _order: Token, _by: Token, *parts: Any) -> Clause:
 
 
 def order_item(
-    span: Span, operand: ast.Operand, direction: Token | None, _nulls: Token | None, position: Token | None
+    span: Span, operand: ast.Expression, direction: Token | None, _nulls: Token | None, position: Token | None
 ) -> ast.OrderItem:
     descending = direction is not None and direction.type == "DESC"
     nulls = None if position is None else _NULLS[position.type]
-    return ast.OrderItem(operand, "DESC" if descending else "ASC", nulls, span=span)
+    return ast.OrderItem(as_column(operand), "DESC" if descending else "ASC", nulls, span=span)
 
 
 _NULLS: dict[str, ast.NullsPosition] = {"FIRST": "FIRST", "LAST": "LAST"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chromasql import ast
@@ -9,7 +10,9 @@ from chromasql._source import Span
 from chromasql.errors import ChromaSQLParseError
 from chromasql.grammar import RESERVED
 from chromasql.parser.arguments import nodes_in
-from chromasql.parser.literals import read_name, read_number, read_parameter, read_string, span_of
+from chromasql.parser.dialect_hints import NO_SUBQUERIES
+from chromasql.parser.literals import number_of_text, read_name, read_number, read_parameter, read_string, span_of
+from chromasql.parser.names import field_of
 from chromasql.parser.syntax_errors import reserved_word_message
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ __all__ = [
     "parameter",
     "path",
     "path_step",
+    "plain_list",
     "signed_number",
     "sparse",
     "string_literal",
@@ -31,24 +35,37 @@ __all__ = [
 
 
 class _PathStep(NamedTuple):
-    name: str
+    name: str | ast.Expression
     span: Span
 
 
-def path(span: Span, root: Token, *steps: _PathStep) -> ast.Field:
+def path(span: Span, root: Token, *steps: _PathStep) -> ast.Field | ast.Element:
+    if root.type == "NAME" and root.upper() == "SELECT":
+        raise ChromaSQLParseError(NO_SUBQUERIES, code="unsupported-syntax", span=span_of(root))
     if root.type == "NAME" and root.upper() in RESERVED:
         raise ChromaSQLParseError(reserved_word_message(root), code="reserved-word", span=span_of(root))
-    parts = (read_name(root), *(step.name for step in steps))
-    head = parts[0].lower()
-    if head == "metadata":
-        return ast.Field("metadata", parts[1:], span=span)
-    if head in ast.SYSTEM_COLUMNS and len(parts) == 1:
-        return ast.Field(head, span=span)
-    return ast.Field("metadata", parts, bare=True, span=span)
+    names: list[str] = [read_name(root)]
+    node: ast.Field | ast.Element | None = None
+    for step in steps:
+        end = Span(span.start, step.span.end)
+        if isinstance(step.name, str):
+            if node is not None:
+                raise ChromaSQLParseError("an element of a list has no parts", code="not-allowed-here", span=step.span)
+            names.append(step.name)
+        else:
+            inner = node or field_of(tuple(names), Span(span.start, step.span.start))
+            node = ast.Element(inner, step.name, span=end)
+    return node or field_of(tuple(names), span)
 
 
-def path_step(span: Span, _mark: Token, token: Token, *_close: Token) -> _PathStep:
-    name = read_string(token) if token.type == "STRING" else read_name(token)
+def path_step(span: Span, mark: Token, inner: Any, *_close: Token) -> _PathStep:
+    """Read ``.name`` and ``['name']`` as a part of the key, and ``[1]`` as an element of a list."""
+    if mark.type == "DOT":
+        name = read_name(inner)
+    elif isinstance(inner, ast.Literal) and isinstance(inner.value, str):
+        name = inner.value
+    else:
+        return _PathStep(inner, span)
     if not name:
         raise ChromaSQLParseError("the name of a metadata key is empty", code="invalid-literal", span=span)
     return _PathStep(name, span)
@@ -59,6 +76,23 @@ def value_list(span: Span, *parts: Any) -> ast.Array:
 
 
 array = value_list
+
+
+_PLAIN_ITEM = re.compile(r"(?P<sign>[+-]?)(?P<number>\d[^\s,)]*|\.\d[^\s,)]*)|'(?P<text>(?:[^']|'')*)'")
+
+
+def plain_list(span: Span, token: Token) -> ast.Array:
+    """Read a list of numbers and simple strings, which is one token."""
+    start = token.start_pos or 0
+    items: list[ast.Expression] = []
+    for item in _PLAIN_ITEM.finditer(token):
+        place = Span(start + item.start(), start + item.end())
+        text = item["text"]
+        if text is not None:
+            items.append(ast.Literal(text.replace("''", "'"), span=place))
+        else:
+            items.append(ast.Literal(number_of_text(item["number"], item["sign"], place), span=place))
+    return ast.Array(tuple(items), span=span)
 
 
 def sparse(span: Span, *parts: Any) -> ast.SparseVector:
@@ -75,7 +109,7 @@ def sparse(span: Span, *parts: Any) -> ast.SparseVector:
 
 
 def string_literal(span: Span, token: Token) -> ast.Literal:
-    return ast.Literal(read_string(token), span=span)
+    return ast.Literal(read_string(token), double_quoted=token[0] == '"', span=span)
 
 
 def signed_number(span: Span, sign: Token | None, token: Token) -> ast.Literal:

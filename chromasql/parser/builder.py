@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from chromasql._source import Span
-from chromasql.parser import build_clauses, build_predicates, build_ranks, build_statements, build_values
+from chromasql.parser import build_calls, build_clauses, build_expressions, build_ranks, build_statements, build_values
 
 __all__ = ["RULES", "Builder"]
 
 RULES: dict[str, Callable[..., Any]] = {
     rule: getattr(module, rule)
-    for module in (build_clauses, build_predicates, build_ranks, build_statements, build_values)
+    for module in (build_calls, build_clauses, build_expressions, build_ranks, build_statements, build_values)
     for rule in module.__all__
 }
 """

@@ -14,7 +14,7 @@ from chromasql.errors import ChromaSQLParseError
 if TYPE_CHECKING:
     from lark import Token
 
-__all__ = ["read_name", "read_number", "read_parameter", "read_string", "span_of"]
+__all__ = ["number_of_text", "read_name", "read_number", "read_parameter", "read_string", "span_of"]
 
 _ESCAPES = {
     "\n": "",
@@ -76,14 +76,18 @@ def read_string(token: Token) -> str:
 
 def read_number(token: Token, sign: Token | None = None) -> int | float:
     """Return the value of a number token with the sign before it."""
-    text = str(token)
+    return number_of_text(str(token), "" if sign is None else str(sign), span_of(token))
+
+
+def number_of_text(text: str, sign: str, span: Span) -> int | float:
+    """Return the value of a number as it is written, with the sign before it."""
     try:
         value = int(text) if text.isdigit() else float(text)
     except ValueError:  # Python limits the digits of an int
         value = math.inf
     if value > ast.MAX_NUMBER:
-        raise ChromaSQLParseError("the number is too large", code="invalid-literal", span=span_of(token))
-    return -value if sign is not None and sign == "-" else value
+        raise ChromaSQLParseError("the number is too large", code="invalid-literal", span=span)
+    return -value if sign == "-" else value
 
 
 def read_name(token: Token) -> str:

@@ -11,11 +11,10 @@ from chromasql import ast
 from chromasql.ast.traversal import content_names
 from chromasql.errors import ChromaSQLParseError
 from chromasql.grammar import CLAUSE_KEYWORDS, RESERVED, describe_terminals, keywords, terminal_pattern
-from chromasql.parser.dialect_hints import construct_hint, function_hint, select_hint, statement_hint
-from chromasql.parser.function_hints import NEAR
+from chromasql.parser.dialect_hints import construct_hint, select_hint, source_hint, statement_hint
 from chromasql.parser.literals import span_of
 from chromasql.parser.predicate_hints import predicate_hint
-from chromasql.parser.syntax_state import CLAUSE_PHRASES, Explanation, SyntaxState, is_token
+from chromasql.parser.syntax_state import CLAUSE_PHRASES, NEAR, Explanation, SyntaxState, is_token
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -41,7 +40,14 @@ NO_QUERY = "KNN needs a query: KNN('words'), KNN([0.1, 0.2]) or KNN(:q)"
 def reserved_word_message(word: str) -> str:
     """Return the message for a keyword in the place of a field."""
     if word.upper() in ("FROM", "KEEP"):
-        return f"expected a column, found {word.upper()}"
+        return f"a column is missing before {word.upper()}"
+    if word.upper() == "RANK":
+        return (
+            "RANK is a keyword: a ranking is written RANK BY KNN(..); "
+            f"for a metadata key of that name write metadata.{word} or `{word}`"
+        )
+    if word.upper() in ("AND", "OR"):
+        return f"a test is missing before {word.upper()}"
     if word.upper() in ("FALSE", "NULL", "TRUE"):
         return (
             f"{word.upper()} is a value, where a field belongs; "
@@ -60,7 +66,11 @@ def query_first_message(field: str) -> str:
 def explain_syntax_error(text: str, error: UnexpectedCharacters | UnexpectedToken, lark: Lark) -> ChromaSQLParseError:
     """Return an error of ours for one of Lark's: it says what was expected, or what to write instead."""
     state = SyntaxState(text, error)
-    found = next(filter(None, (hint(state) for hint in _HINTS)), None)
+    earlier = state.before_alias()
+    found = None
+    if earlier is not None:
+        found = next(filter(None, (hint(earlier) for hint in _ALIAS_HINTS)), None)
+    found = found or next(filter(None, (hint(state) for hint in _HINTS)), None)
     if found is None:
         found = Explanation(f"expected {_expectation(state, lark)}, found {state.found}", state.span)
     return ChromaSQLParseError(found.message, code=found.code, source=text, span=found.span)
@@ -107,9 +117,9 @@ def _argument_hint(state: SyntaxState) -> Explanation | None:
         return Explanation(query_first_message(state.previous), span_of(state.previous), code="missing-argument")
     if state.after("RRF", "LPAR") and state.kind == "RPAR":
         return Explanation("RRF needs ranks: RRF(KNN('words'), BM25('words'))", state.span, code="missing-argument")
-    if state.after("RRF", "LPAR", "NAME") and state.word == "=":
+    if is_token(state.stack[-3], "RRF") and isinstance(state.previous, ast.Field) and state.word == "=":
         return Explanation(
-            f"RRF takes its ranks first: RRF(KNN('words'), {state.previous} = ..)",
+            f"RRF takes its ranks first: RRF(KNN('words'), {state.previous.name} = ..)",
             span_of(state.previous),
             code="missing-argument",
         )
@@ -131,20 +141,17 @@ def _reserved_hint(state: SyntaxState) -> Explanation | None:
 
 
 def _word_hint(state: SyntaxState) -> Explanation | None:
-    """Explain a word in the place of a keyword: misspelt, or an alias without AS."""
+    """Explain a word in the place of a keyword."""
     if state.kind not in ("NAME", "SOURCE") or state.word[0].isdigit():
         return None
-    known = sorted(state.expected & keywords())
-    near = difflib.get_close_matches(state.word.upper(), known, n=1, cutoff=NEAR)
-    if near and near[0] in CLAUSE_PHRASES:
-        return Explanation(
-            f"unknown clause {state.word}; did you mean {CLAUSE_PHRASES[near[0]]}?", state.span, "unknown-clause"
-        )
-    if near:
-        return Explanation(f"unknown word {state.word}; did you mean {near[0]}?", state.span)
-    if "AS" in state.expected:
-        return Explanation(f"{state.word} is unexpected; an alias needs AS: AS {state.word}", state.span)
-    if "WHERE" in state.expected and "AND" not in state.expected:
+    near = _near_word_hint(state)
+    if near is not None:
+        return near
+    if state.clause in ("HAVING", "WHERE") and isinstance(state.previous, ast.Node):
+        return Explanation(f"expected AND, OR or a clause, found {state.found}", state.span)
+    if "AND" in state.expected:
+        return None
+    if "WHERE" in state.expected:
         return Explanation(
             f"unknown clause {state.word}; a clause is one of {', '.join(CLAUSE_KEYWORDS)}",
             state.span,
@@ -153,12 +160,24 @@ def _word_hint(state: SyntaxState) -> Explanation | None:
     return None
 
 
+def _near_word_hint(state: SyntaxState) -> Explanation | None:
+    """Explain a word that is like a keyword."""
+    known = sorted(state.expected & keywords())
+    near = difflib.get_close_matches(state.word.upper(), known, n=1, cutoff=NEAR)
+    if near and near[0] in CLAUSE_PHRASES:
+        return Explanation(
+            f"unknown clause {state.word}; did you mean {CLAUSE_PHRASES[near[0]]}?", state.span, "unknown-clause"
+        )
+    if near:
+        return Explanation(f"unknown word {state.word}; did you mean {near[0]}?", state.span)
+    return None
+
+
 _HINTS: tuple[Callable[[SyntaxState], Explanation | None], ...] = (
     statement_hint,
     construct_hint,
     select_hint,
     _character_hint,
-    function_hint,
     predicate_hint,
     _string_hint,
     _argument_hint,
@@ -166,6 +185,10 @@ _HINTS: tuple[Callable[[SyntaxState], Explanation | None], ...] = (
     _word_hint,
 )
 """The hints in the order in which they are tried: the more special first."""
+
+
+_ALIAS_HINTS = (source_hint, statement_hint, construct_hint, select_hint, _near_word_hint)
+"""The hints for a word that was read as an alias."""
 
 
 def _expectation(state: SyntaxState, lark: Lark) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,6 +33,14 @@ class Explanation(NamedTuple):
     code: str = "syntax-error"
 
 
+NEAR = 0.75
+"""
+The least likeness of a word to the keyword that it may be misspelt for.
+
+``LIMTI`` is LIMIT (0.8) and ``FORM`` is FROM (0.75), but ``WHEN`` is not WHERE (0.67).
+"""
+
+
 def unsupported(message: str, span: Span) -> Explanation:
     """Explain a construct of other SQL dialects that ChromaSQL does not have."""
     return Explanation(message, span, code="unsupported-syntax")
@@ -49,12 +58,12 @@ class SyntaxState:
     def __init__(self, text: str, error: UnexpectedCharacters | UnexpectedToken) -> None:
         from lark.exceptions import UnexpectedToken
 
-        parser: Any = error.interactive_parser
+        self._parser: Any = error.interactive_parser
         self.text = text
-        # Padded, so that there always is a second last.
-        self.stack: list[Any] = [None, None, *parser.parser_state.value_stack]
-        self.expected: set[str] = parser.accepts()
-        self.previous: Any = self.stack[-1]
+        self.stack: list[Any]
+        self.expected: set[str]
+        self.previous: Any
+        self._read()
         if not isinstance(error, UnexpectedToken):
             start = error.pos_in_stream or 0
             self.kind, self.word, self.span = "CHARACTER", text[start], Span(start, start + 1)
@@ -63,6 +72,31 @@ class SyntaxState:
             self.kind, self.word, self.span = "$END", "", Span(end, end)
         else:
             self.kind, self.word, self.span = error.token.type, str(error.token), span_of(error.token)
+
+    def before_alias(self) -> SyntaxState | None:
+        """
+        Return the state before the latest word, where that was read as an alias without AS; otherwise None.
+
+        A clause that is misspelt reads as an alias at first: ``FROM docs ORDR`` is followed by a surprise.
+        """
+        if not is_token(self.previous, "NAME"):
+            return None
+        parser = self._parser.copy()
+        parser.parser_state.state_stack.pop()
+        parser.parser_state.value_stack.pop()
+        if "AS" not in parser.accepts():
+            return None
+        earlier = copy.copy(self)
+        earlier._parser = parser  # noqa: SLF001 - a copy of this object
+        earlier.kind, earlier.word, earlier.span = "NAME", str(self.previous), span_of(self.previous)
+        earlier._read()  # noqa: SLF001
+        return earlier
+
+    def _read(self) -> None:
+        # Padded, so that there always is a third last.
+        self.stack = [None, None, None, *self._parser.parser_state.value_stack]
+        self.expected = self._parser.accepts()
+        self.previous = self.stack[-1]
 
     @property
     def clause(self) -> str:

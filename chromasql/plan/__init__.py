@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from chromasql import _publish
+from chromasql.plan.columns import Column
 from chromasql.plan.conditions import (
     ALWAYS,
     NEVER,
     And,
     ChromaRequest,
-    Column,
     Comparison,
     Condition,
     Filter,
+    Holds,
     Or,
     columns_of,
 )
-from chromasql.plan.rankings import EMBEDDING_KEY, Bm25Leaf, KnnLeaf, Leaf, Ranking, SparseQuery, TextQuery, VectorQuery
+from chromasql.plan.rankings import (
+    EMBEDDING_KEY,
+    Bm25Leaf,
+    Bm25Weights,
+    KnnLeaf,
+    Leaf,
+    Ranking,
+    SparseQuery,
+    TextQuery,
+    VectorQuery,
+)
 from chromasql.plan.serialize import plan_to_dict
 from chromasql.plan.statements import (
     FEW_MATCHES,
@@ -35,6 +46,7 @@ from chromasql.plan.statements import (
     VisibleRecords,
     visible_records_of,
 )
+from chromasql.plan.values import Computed, Read, columns_in
 
 __all__ = [
     "ALWAYS",
@@ -45,13 +57,16 @@ __all__ = [
     "Aggregation",
     "And",
     "Bm25Leaf",
+    "Bm25Weights",
     "CandidateSearch",
     "ChromaRequest",
     "Column",
     "Comparison",
+    "Computed",
     "Condition",
     "DescribePlan",
     "Filter",
+    "Holds",
     "Keep",
     "KnnLeaf",
     "Leaf",
@@ -62,6 +77,7 @@ __all__ = [
     "PlanWarning",
     "QueryPlan",
     "Ranking",
+    "Read",
     "RerankPlan",
     "ShowPlan",
     "SparseQuery",
@@ -69,6 +85,7 @@ __all__ = [
     "TextQuery",
     "VectorQuery",
     "VisibleRecords",
+    "columns_in",
     "columns_of",
     "plan_to_dict",
     "visible_records_of",

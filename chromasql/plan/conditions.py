@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from chromasql.ast import Scalar
+from chromasql.plan.columns import Column
+from chromasql.plan.values import ValueExpression, columns_in
 
 __all__ = [
     "ALWAYS",
@@ -20,6 +22,7 @@ __all__ = [
     "Comparison",
     "Condition",
     "Filter",
+    "Holds",
     "Operator",
     "Or",
     "all_of",
@@ -70,21 +73,6 @@ CHROMA_OPERATORS: Mapping[str, str] = MappingProxyType(
 """Chroma's own operators; the others have to be expressed by these or are tested here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """
-    A part of a record: id, document, metadata, embedding, uri, distance, score or _collection.
-
-    With a key it is one metadata value; ``group`` with a number is a value of an aggregated row.
-    """
-
-    part: str
-    key: str | None = None
-
-    def __str__(self) -> str:
-        return self.part if self.key is None else f"{self.part}.{self.key}"
-
-
 # Conditions: negation is already pushed down to the tests, so a test that is unknown may count as not true.
 
 
@@ -102,6 +90,14 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Holds:
+    """True where an expression is TRUE; ``text`` is how it is written."""
+
+    expression: ValueExpression
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class And:
     """True where each part is true; with no parts, always."""
 
@@ -115,7 +111,7 @@ class Or:
     parts: tuple[Condition, ...] = ()
 
 
-Condition: TypeAlias = Comparison | And | Or
+Condition: TypeAlias = Comparison | Holds | And | Or
 
 
 ALWAYS = And()
@@ -176,6 +172,8 @@ def columns_of(condition: Condition | None) -> set[Column]:
             return set()
         case Comparison(column):
             return {column}
+        case Holds(expression):
+            return set(columns_in(expression))
         case And(parts) | Or(parts):
             return set().union(*(columns_of(part) for part in parts))
 

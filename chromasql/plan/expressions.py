@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from chromasql.plan.columns import Column
+from chromasql.plan.values import Computed, columns_in
+
 __all__ = [
     "RRF_K",
     "Arithmetic",
+    "ComputedValue",
     "Constant",
     "Expression",
     "Fusion",
     "LeafValue",
     "MetadataValue",
     "ScalarFunction",
-    "metadata_keys",
+    "columns_of_score",
 ]
 
 
@@ -37,6 +41,13 @@ class MetadataValue:
     """A metadata key read as a number; anything else is NULL."""
 
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedValue:
+    """A value computed from the columns of a record, read as a number; TRUE is 1, and anything else is NULL."""
+
+    value: Computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,7 @@ class Fusion:
     k: float = RRF_K
 
 
-Expression: TypeAlias = Constant | LeafValue | MetadataValue | Arithmetic | ScalarFunction | Fusion
+Expression: TypeAlias = Constant | LeafValue | MetadataValue | ComputedValue | Arithmetic | ScalarFunction | Fusion
 
 
 def _parts(expression: Expression) -> tuple[Expression, ...]:
@@ -88,8 +99,12 @@ def _parts(expression: Expression) -> tuple[Expression, ...]:
             return ()
 
 
-def metadata_keys(expression: Expression) -> frozenset[str]:
-    """Return the metadata keys that an expression reads."""
-    if isinstance(expression, MetadataValue):
-        return frozenset({expression.key})
-    return frozenset(key for part in _parts(expression) for key in metadata_keys(part))
+def columns_of_score(expression: Expression) -> frozenset[Column]:
+    """Return the columns of the records that an expression reads."""
+    match expression:
+        case MetadataValue(key):
+            return frozenset({Column("metadata", key)})
+        case ComputedValue(value):
+            return columns_in(value)
+        case _:
+            return frozenset().union(*map(columns_of_score, _parts(expression)))

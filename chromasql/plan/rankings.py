@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from chromasql.plan.conditions import Filter
 from chromasql.plan.expressions import Expression, LeafValue
 
-__all__ = ["EMBEDDING_KEY", "Bm25Leaf", "KnnLeaf", "Leaf", "Ranking", "SparseQuery", "TextQuery", "VectorQuery"]
+__all__ = [
+    "EMBEDDING_KEY",
+    "Bm25Leaf",
+    "Bm25Weights",
+    "KnnLeaf",
+    "Leaf",
+    "Ranking",
+    "SparseQuery",
+    "TextQuery",
+    "VectorQuery",
+]
 
 EMBEDDING_KEY = "#embedding"
 """Chroma's name for the dense embedding of a record."""
@@ -61,22 +69,27 @@ class KnnLeaf:
 
 
 @dataclass(frozen=True, slots=True)
-class Bm25Leaf:
-    """
-    The documents that hold one of the words, best first by BM25, which is negated so that lower is better.
+class Bm25Weights:
+    """``k1``: how soon more of a word stops counting, at least 0; ``b``: what a long document loses, 0 to 1."""
 
-    ``matching`` finds them under the statement's filter; ``counted`` selects the documents that count
-    towards N, the number of documents; if ``subtracted``, it selects the records without a document, and N is the
-    number of records less those. The rest is as for `KnnLeaf`.
-    """
-
-    words: tuple[str, ...]
-    limit: int
-    matching: Filter = dataclasses.field(hash=False)
-    counted: Filter = dataclasses.field(hash=False)
-    subtracted: bool = False
     k1: float = 1.2
     b: float = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Bm25Leaf:
+    """
+    The documents that hold one of the words of a text, best first by BM25, which is negated so that lower is better.
+
+    ``statistics`` says over which documents is counted: ``filtered``, those that satisfy the statement's filter, or
+    ``all``, every one that the statement could see without it. The rest is as for `KnnLeaf`.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    limit: int
+    weights: Bm25Weights = Bm25Weights()
+    statistics: Literal["filtered", "all"] = "filtered"
     default: float | None = None
     return_rank: bool = False
     optional: bool = False

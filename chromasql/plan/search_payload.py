@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-from chromasql.plan.conditions import ALWAYS, CHROMA_OPERATORS, And, Column, Comparison, Condition, Or
+from chromasql.plan.columns import Column
+from chromasql.plan.conditions import ALWAYS, CHROMA_OPERATORS, And, Comparison, Condition, Holds, Or
 from chromasql.plan.expressions import (
     Arithmetic,
+    ComputedValue,
     Constant,
     Expression,
     Fusion,
@@ -22,6 +24,7 @@ from chromasql.plan.expressions import (
 )
 from chromasql.plan.rankings import Bm25Leaf, KnnLeaf, Leaf, Ranking, SparseQuery, TextQuery, VectorQuery
 from chromasql.plan.statements import Keep, QueryPlan
+from chromasql.plan.values import Read, columns_in
 
 __all__ = [
     "ABSENT_RANK",
@@ -119,18 +122,18 @@ def _payload(
 
 
 def _selected(plan: QueryPlan) -> list[str]:
-    keys = set()
-    for output in plan.outputs:
-        column = output.column
-        if column.key is not None:
-            keys.add(column.key)
-        elif column.part in ("distance", "score"):
-            keys.add("#score")
-        elif column.part == "uri":
-            keys.add(URI_KEY)
-        elif column.part not in ("id", "_collection"):
-            keys.add(f"#{column.part}")
-    return sorted(keys)
+    columns = {column for output in plan.outputs for column in columns_in(output.column)}
+    return sorted({key for column in columns if (key := _selected_key(column)) is not None})
+
+
+def _selected_key(column: Column) -> str | None:
+    if column.key is not None:
+        return column.key
+    if column.part in ("distance", "score"):
+        return "#score"
+    if column.part == "uri":
+        return URI_KEY
+    return None if column.part in ("id", "_collection") else f"#{column.part}"
 
 
 # Filters
@@ -146,6 +149,8 @@ def where_of(condition: Condition) -> dict[str, Any]:
             return {"$and": [where_of(part) for part in parts]}
         case Or(parts) if parts:
             return {"$or": [where_of(part) for part in parts]}
+        case Holds(_, text):
+            raise NotExpressible(text)
         case Comparison(column, operator, operand):
             key = column.key if column.key is not None else f"#{column.part}"
             if operator not in _SEARCH_OPERATORS or column.part == "_collection":
@@ -169,6 +174,8 @@ def _rank(expression: Expression, leaves: Sequence[Leaf], queries: dict[KnnLeaf,
             return _knn(leaves[index], queries)
         case MetadataValue(key):
             raise NotExpressible(f"metadata.{key} in a rank expression")
+        case ComputedValue(value):
+            raise NotExpressible(str(value))
         case Arithmetic(("+" | "*") as operator, left, right):
             word = "$sum" if operator == "+" else "$mul"
             return {word: [*_terms(word, left, leaves, queries), *_terms(word, right, leaves, queries)]}
@@ -250,7 +257,7 @@ def _group_by(keep: Keep, ranking: Ranking | None) -> dict[str, Any]:
     return {"keys": keys, "aggregate": {word: {"keys": by, "k": keep.count}}}
 
 
-def _aggregate_key(column: Column, ranking: Ranking) -> str:
+def _aggregate_key(column: Read, ranking: Ranking) -> str:
     if column.key is not None:
         return column.key
     if column.part == "score" or (column.part == "distance" and ranking.is_plain):

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
 from typing import Any
 
-from chromasql.plan.conditions import And, Column, Comparison, Or
-from chromasql.plan.expressions import Arithmetic, Constant, Fusion, LeafValue, MetadataValue, ScalarFunction
+from chromasql.plan.columns import Column
+from chromasql.plan.conditions import And, Comparison, Holds, Or
+from chromasql.plan.expressions import (
+    Arithmetic,
+    ComputedValue,
+    Constant,
+    Fusion,
+    LeafValue,
+    MetadataValue,
+    ScalarFunction,
+)
 from chromasql.plan.rankings import Bm25Leaf, KnnLeaf, SparseQuery, TextQuery, VectorQuery
 from chromasql.plan.statements import DescribePlan, QueryPlan, ShowPlan, StatementPlan
+from chromasql.plan.values import Cases, Computed, Interval, Operation, Unvarying
 
 __all__ = ["plan_to_dict"]
 
@@ -30,7 +41,13 @@ _KINDS: dict[type, str] = {
     Or: "any",
     Arithmetic: "arithmetic",
     Bm25Leaf: "bm25",
+    Cases: "case",
+    ComputedValue: "computed",
     Constant: "constant",
+    Holds: "expression",
+    Interval: "interval",
+    Operation: "operation",
+    Unvarying: "value",
     DescribePlan: "describe",
     Fusion: "rrf",
     KnnLeaf: "knn",
@@ -47,8 +64,10 @@ _KINDS: dict[type, str] = {
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Column):
+    if isinstance(value, Column | Computed):
         return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = _KINDS.get(type(value))
         fields = {part.name: _plain(getattr(value, part.name)) for part in dataclasses.fields(value)}

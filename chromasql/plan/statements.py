@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from chromasql.plan.conditions import ALWAYS, NO_FILTER, Column, Condition, Filter
+from chromasql.plan.conditions import ALWAYS, NO_FILTER, Condition, Filter
 from chromasql.plan.rankings import Ranking
+from chromasql.plan.values import Computed, Read
 
 __all__ = [
     "FEW_MATCHES",
@@ -52,7 +53,7 @@ class Output:
     """
 
     name: str
-    column: Column
+    column: Read
     without: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
 
@@ -80,7 +81,7 @@ class VisibleRecords:
 class Keep:
     """``GROUP BY keys KEEP count BY order``: of each group the first ones."""
 
-    keys: tuple[Column, ...]
+    keys: tuple[Read, ...]
     count: int
     order: tuple[OrderKey, ...] = ()
 
@@ -90,8 +91,16 @@ class AggregateCall:
     """COUNT, SUM, AVG, MIN or MAX of a column; COUNT of no column counts records."""
 
     function: str
-    column: Column | None
+    column: Read | None
     distinct: bool = False
+    others: tuple[Read, ...] = ()
+    where: Computed | None = None
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """What it reads from a record."""
+        found = (self.column, *self.others, self.where)
+        return tuple(read for read in found if read is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +111,14 @@ class Aggregation:
     Above it, columns are ``group.0``, ``group.1``, ..: the keys and then the aggregates, in their order.
     """
 
-    keys: tuple[Column, ...]
+    keys: tuple[Read, ...]
     calls: tuple[AggregateCall, ...] = ()
     having: Condition | None = None
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """What the aggregates read from a record."""
+        return tuple(read for call in self.calls for read in call.reads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +135,7 @@ class RerankPlan:
 class OrderKey:
     """One key of the order of the final rows."""
 
-    column: Column
+    column: Read
     descending: bool = False
     nulls_first: bool = False
 
@@ -167,8 +181,9 @@ class QueryPlan:
     ``per_collection`` is how many candidates each collection gives to a leaf, where that is not the leaf's limit.
     ``candidates`` says how they are found: ``filtered`` asks the index with the filter, ``expanding`` over-fetches
     until enough of them pass the residual, ``prefilter`` looks up the ids that pass first, and ``exact`` measures every
-    record that passes. With ``exact`` None, ``prefilter`` measures where few records pass. ``view`` is what a scope
-    lets it see, and None without one; its condition is a part of ``condition``, too.
+    record that passes. With ``exact`` None, records are measured where few pass. ``view`` is what a scope lets it see,
+    and None without one; its condition is a part of ``condition``, too. ``reads_clock`` says that it depends on the
+    moment at which it was made, and ``total`` that the rows before LIMIT and OFFSET are counted.
     """
 
     statement: str
@@ -201,6 +216,8 @@ class QueryPlan:
     route: str = "the collection given"
     view: VisibleRecords | None = None
     explain: str | None = None
+    reads_clock: bool = False
+    total: bool = False
     warnings: tuple[PlanWarning, ...] = ()
 
     @property

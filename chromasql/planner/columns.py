@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chromasql import ast
 from chromasql.errors import ChromaSQLPlanningError
-from chromasql.plan import Column, Output
+from chromasql.plan import Column, Computed, Output, Read
 from chromasql.planner.aggregation import AggregationPlanner, aggregates
 from chromasql.planner.scope_rules import Scoping
+from chromasql.planner.values import Clock, Name, ValuePlanner
+from chromasql.printer import column_name, print_expression
 
 __all__ = ["NameResolver"]
 
@@ -18,7 +22,7 @@ class NameResolver:
     ``groups`` plans the groups of a statement that aggregates; it is None for a statement that returns records.
     """
 
-    def __init__(self, query: ast.Query, scoping: Scoping) -> None:
+    def __init__(self, query: ast.Query, scoping: Scoping, clock: Clock) -> None:
         self._query = query
         self._scoping = scoping
         self._ranked = query.embedding is not None or query.rank is not None
@@ -27,7 +31,8 @@ class NameResolver:
             for item in query.projection.items
             if isinstance(item, ast.ProjectionItem) and item.alias is not None
         }
-        self._groups = AggregationPlanner(query, self.column) if aggregates(query) else None
+        self._values = ValuePlanner(self.column, clock)
+        self._groups = AggregationPlanner(query, self, clock) if aggregates(query) else None
 
     @property
     def groups(self) -> AggregationPlanner | None:
@@ -65,28 +70,61 @@ class NameResolver:
                 names.remove(column.part)
             elif column.part not in columns:
                 raise ChromaSQLPlanningError(f"* does not hold {field.name}", code="unknown-column", span=field.span)
+        replaced = self._replaced(star, names)
         return [
-            Output(name, Column(name), tuple(without), keys) if name == "metadata" else Output(name, Column(name))
+            replaced.get(name)
+            or (Output(name, Column(name), tuple(without), keys) if name == "metadata" else Output(name, Column(name)))
             for name in names
         ]
 
+    def _replaced(self, star: ast.Star, names: Sequence[str]) -> dict[str, Output]:
+        """Return the columns of ``* REPLACE (expression AS column)``."""
+        found: dict[str, Output] = {}
+        for item in star.replaced:
+            name = str(item.alias).lower()
+            if name not in names:
+                raise ChromaSQLPlanningError(
+                    f"* has the columns {', '.join(names)}; for a metadata key select the expression beside *",
+                    code="unknown-column",
+                    span=item.span,
+                )
+            found[name] = Output(name, self.read(item.operand))
+        return found
+
     def _output(self, item: ast.ProjectionItem) -> Output:
+        name = column_name(item)
         if self._groups is None and self._scoping.keys and _is_whole_metadata(item.operand):
-            return Output(item.name, Column("metadata"), only=self._scoping.keys)
-        return Output(item.name, self.above_groups(item.operand))
+            return Output(name, Column("metadata"), only=self._scoping.keys)
+        return Output(name, self.above_groups(item.operand))
 
-    def above_groups(self, operand: ast.Operand) -> Column:
-        """Return the column that an operand means where groups, if there are any, have been made."""
-        return self.column(operand) if self._groups is None else self._groups.column_above(operand)
+    def above_groups(self, operand: ast.Expression) -> Read:
+        """Return what an expression reads where groups, if there are any, have been made."""
+        return self.read(operand) if self._groups is None else self._groups.read_above(operand)
 
-    def column(self, operand: ast.Operand) -> Column:
+    def read(self, operand: ast.Expression) -> Read:
+        """Return what an expression reads from a record."""
+        found = self._values.read(operand)
+        if isinstance(found, Computed):
+            for node in ast.walk(operand):
+                if isinstance(node, ast.Field) and node.root in ("metadata", "embedding") and not node.path:
+                    raise ChromaSQLPlanningError(
+                        f"an expression cannot read {node.root} as a whole; name a key: metadata.key",
+                        code="not-allowed-here",
+                        span=node.span,
+                    )
+        return found
+
+    def column(self, operand: Name) -> Column:
         """Return the column of the records that a field means, which the statement may read."""
         return self._scoping.require_column(self._named(operand), operand.span)
 
-    def _named(self, operand: ast.Operand) -> Column:
-        if isinstance(operand, ast.Aggregate):
+    def _named(self, operand: Name) -> Column:
+        if isinstance(operand, ast.Total):
+            return Column("total")
+        if not isinstance(operand, ast.Field):
             raise ChromaSQLPlanningError(
-                f"{operand.name} belongs in SELECT, HAVING or ORDER BY of a statement that groups its records",
+                f"{print_expression(operand)} belongs in SELECT, HAVING or ORDER BY of a statement that groups its "
+                "records",
                 code="not-allowed-here",
                 span=operand.span,
             )
@@ -109,17 +147,37 @@ class NameResolver:
                 span=field.span,
             )
 
-    def resolve_alias(self, operand: ast.Operand) -> ast.Operand:
-        """Return what an alias of SELECT stands for."""
-        if isinstance(operand, ast.Field) and operand.qualifier is None and (operand.bare or not operand.path):
-            return self._aliases.get(operand.name, operand)
-        return operand
+    def resolved(self, expression: ast.Expression) -> ast.Expression:
+        """Return an expression of GROUP BY, HAVING, ORDER BY or KEEP BY with what the aliases of SELECT stand for."""
 
-    def tested(self, operand: ast.Operand) -> Column:
-        """Return the column that a test of WHERE reads."""
-        if isinstance(operand, ast.Aggregate):
+        def change(node: ast.Node) -> ast.Node:
+            if isinstance(node, ast.Field) and node.qualifier is None and (node.bare or not node.path):
+                return self._aliases.get(node.name, node)
+            return node
+
+        return change(ast.transform(expression, change))  # type: ignore[return-value]
+
+    def at_position(self, expression: ast.Expression, clause: str) -> ast.Expression:
+        """Return the column of SELECT that a bare whole number means, or the expression itself."""
+        if not isinstance(expression, ast.Literal) or not ast.is_whole_number(expression.value):
+            return expression
+        items, position = self._query.projection.items, expression.value
+        item = items[position - 1] if 1 <= position <= len(items) else None
+        if not isinstance(item, ast.ProjectionItem):
+            held = "that is *" if item is not None else f"SELECT has {len(items)}"
             raise ChromaSQLPlanningError(
-                f"WHERE cannot test {operand.name}; HAVING can", code="not-allowed-here", span=operand.span
+                f"{clause} {position} means column {position} of SELECT, but {held}",
+                code="unknown-column",
+                span=expression.span,
+            )
+        return item.operand
+
+    def tested(self, operand: Name) -> Column:
+        """Return the column that a test of WHERE reads."""
+        if not isinstance(operand, ast.Field):
+            fix = "; HAVING can" if isinstance(operand, ast.Aggregate) else ""
+            raise ChromaSQLPlanningError(
+                f"WHERE cannot test {print_expression(operand)}{fix}", code="not-allowed-here", span=operand.span
             )
         if operand.root in ("distance", "score"):
             raise ChromaSQLPlanningError(
@@ -138,6 +196,6 @@ class NameResolver:
         return self._scoping.require_column(Column(operand.root, operand.key), operand.span)
 
 
-def _is_whole_metadata(operand: ast.Operand) -> bool:
+def _is_whole_metadata(operand: ast.Expression) -> bool:
     """Whether an operand is all the metadata."""
     return isinstance(operand, ast.Field) and operand.root == "metadata" and not operand.path

@@ -9,15 +9,18 @@ record (``x = NULL``) folds to NEVER on both sides of a NOT.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import assert_never
+from typing import TypeGuard
 
 from chromasql import ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.operators.patterns import check_regex, regex_size
-from chromasql.plan import ALWAYS, NEVER, Column, Comparison, Condition, PlanWarning
+from chromasql.plan import ALWAYS, NEVER, Column, Comparison, Condition, Holds, PlanWarning
 from chromasql.plan.conditions import Operator, all_of, any_of
+from chromasql.plan.values import Operation, Unvarying
 from chromasql.planner.numbers import literal
+from chromasql.planner.values import Clock, Name, ValuePlanner, unescaped
+from chromasql.printer import print_expression
 
 __all__ = ["MAX_PATTERN_SIZE", "ConditionBuilder"]
 
@@ -39,6 +42,18 @@ _OPERATORS: dict[str, tuple[Operator, Operator]] = {
 """The operator of a test, and that of its negation."""
 
 
+_EXCHANGED: dict[str, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""The operator of a comparison whose sides are exchanged."""
+
+
+def _is_name(node: ast.Node) -> TypeGuard[Name]:
+    return isinstance(node, ast.Field | ast.Aggregate | ast.Total)
+
+
+def _listed(values: ast.Expression | ast.Array) -> tuple[ast.Expression, ...]:
+    return values.items if isinstance(values, ast.Array) else (values,)
+
+
 def _without_repeats(parts: Iterable[Condition]) -> list[Condition]:
     """Leave out what is written twice; not by equality, since to Python TRUE equals 1."""
     return list({repr(part): part for part in parts}.values())
@@ -48,16 +63,24 @@ class ConditionBuilder:
     """
     Turns one clause into a condition.
 
-    ``column`` resolves an operand and refuses those that the clause cannot test; ``warn`` takes what is legal
-    but hardly meant.
+    ``column`` resolves a name and refuses those that the clause cannot test; ``warn`` takes what is legal but hardly
+    meant. A test of one column against a value becomes a `Comparison`, which may be sent to Chroma; any other
+    expression is computed here.
     """
 
-    def __init__(self, column: Callable[[ast.Operand], Column], warn: Callable[[PlanWarning], None]) -> None:
+    def __init__(
+        self,
+        column: Callable[[Name], Column],
+        warn: Callable[[PlanWarning], None],
+        clock: Clock | None = None,
+        grouped: Callable[[ast.Expression], Column | None] | None = None,
+    ) -> None:
         self._column = column
         self._warn = warn
+        self._values = ValuePlanner(column, clock or Clock(), grouped)
         self._pattern_size = 0
 
-    def build(self, predicate: ast.Predicate, *, negated: bool = False) -> Condition:
+    def build(self, predicate: ast.Expression, *, negated: bool = False) -> Condition:
         """Return the condition that is true exactly where the predicate (or its NOT) is."""
         match predicate:
             case ast.BooleanPredicate(operator, predicates):
@@ -65,28 +88,78 @@ class ConditionBuilder:
                 return all_of(parts) if (operator == "AND") is not negated else any_of(parts)
             case ast.NotPredicate(inner):
                 return self.build(inner, negated=not negated)
-            case ast.ComparisonPredicate(operand, operator, value):
-                return self._compared(operand, _OPERATORS[operator][negated], value)
-            case ast.InPredicate(operand, values):
+            case ast.Field() | ast.Aggregate() | ast.Total():
+                return self._test(self._column(predicate), "=", not negated)
+            case ast.ComparisonPredicate():
+                return self._comparison(predicate, negated=negated)
+            case ast.InPredicate(operand, values) if self._is_plain(operand, *_listed(values)):
                 return self._membership(operand, values, negated=negated is not predicate.negated)
-            case ast.BetweenPredicate(operand, low, high):
+            case ast.BetweenPredicate(operand, low, high) if self._is_plain(operand, low, high):
                 self._check_range(operand, low, high)
                 if negated is predicate.negated:
                     return all_of([self._compared(operand, ">=", low), self._compared(operand, "<=", high)])
                 return any_of([self._compared(operand, "<", low), self._compared(operand, ">", high)])
-            case ast.IsNullPredicate(operand):
+            case ast.BetweenPredicate(operand, low, high):
+                ends = (
+                    ast.ComparisonPredicate(operand, ">=", low, span=predicate.span),
+                    ast.ComparisonPredicate(operand, "<=", high, span=predicate.span),
+                )
+                within = ast.BooleanPredicate("AND", ends, span=predicate.span)
+                return self.build(within, negated=negated is not predicate.negated)
+            case ast.IsNullPredicate(operand) if _is_name(operand):
                 return self._null_test(operand, null=negated is predicate.negated)
-            case ast.IsDistinctPredicate(operand, value):
+            case ast.IsTruthPredicate(operand, value) if _is_name(operand):
+                column = self._column(operand)
+                return self._test(column, "=" if negated is predicate.negated else "is distinct", value)
+            case ast.IsDistinctPredicate(operand, value) if self._is_plain(operand, value):
                 return self._distinct(operand, value, distinct=negated is predicate.negated)
-            case ast.LikePredicate(operand, pattern):
-                word = "ilike" if predicate.ignore_case else "like"
+            case ast.LikePredicate(operand, pattern) if self._is_plain(operand, pattern):
+                word, pattern = unescaped(predicate)
                 return self._text_test(operand, word, pattern, negated=negated is not predicate.negated)
-            case ast.RegexPredicate(operand, pattern):
+            case ast.RegexPredicate(operand, pattern) if self._is_plain(operand, pattern):
                 return self._text_test(operand, "regex", pattern, negated=negated is not predicate.negated)
-            case ast.ContainsPredicate():
+            case ast.ContainsPredicate(operand, value) if self._is_plain(operand, *_listed(value)):
                 return self._contains(predicate, negated=negated is not predicate.negated)
             case _:
-                assert_never(predicate)
+                return self._computed(predicate, negated=negated)
+
+    def _is_plain(self, operand: ast.Expression, *values: ast.Expression) -> TypeGuard[Name]:
+        """Whether a test is of one column against values that depend on no record and are not dates."""
+        return _is_name(operand) and all(isinstance(value, ast.Literal | ast.Parameter) for value in values)
+
+    def _comparison(self, test: ast.ComparisonPredicate, *, negated: bool) -> Condition:
+        operand, value = test.operand, self._simplified(test.value)
+        operator = _OPERATORS[test.operator][negated]
+        if test.quantifier is not None:
+            simple = test.operator == "=" and test.quantifier == "ANY" and _is_name(value)
+            if not simple or not isinstance(operand, ast.Literal | ast.Parameter):
+                return self._computed(test, negated=negated)
+            contains = ast.ContainsPredicate(value, operand, span=test.span)
+            return self._contains(contains, negated=negated)
+        left = self._simplified(operand)
+        if self._is_plain(left, value):
+            return self._compared(left, operator, value)
+        if self._is_plain(value, left):
+            return self._compared(value, _EXCHANGED.get(operator, operator), left)
+        return self._computed(test, negated=negated)
+
+    def _simplified(self, node: ast.Expression) -> ast.Expression:
+        """Return an expression of constants as the literal that it gives."""
+        if isinstance(node, ast.Literal | ast.Parameter) or any(map(_is_name, ast.walk(node))):
+            return node
+        value = self._values.plan(node)
+        if isinstance(value, Unvarying) and isinstance(value.value, str | int | float | bool | None):
+            return ast.Literal(value.value, span=node.span)
+        return node
+
+    def _computed(self, predicate: ast.Expression, *, negated: bool) -> Condition:
+        value = self._values.condition(predicate)
+        if isinstance(value, Unvarying):
+            return ALWAYS if value.value is (not negated) else NEVER
+        text = print_expression(predicate)
+        if not negated:
+            return Holds(value, text)
+        return Holds(Operation("not", (value,)), f"NOT ({text})")
 
     def _test(
         self, column: Column, operator: Operator, operand: ast.Scalar | tuple[ast.Scalar, ...] = None
@@ -95,7 +168,7 @@ class ConditionBuilder:
             return ALWAYS if operator in ("is null", "is distinct") else NEVER
         return Comparison(column, operator, operand)
 
-    def _compared(self, operand: ast.Operand, operator: Operator, value: ast.Value) -> Condition:
+    def _compared(self, operand: Name, operator: Operator, value: ast.Expression) -> Condition:
         column, scalar = self._column(operand), literal(value)
         if scalar is None:
             self._warn_null(operand, operator)
@@ -103,7 +176,7 @@ class ConditionBuilder:
         self._check_kind(column, operator, scalar)
         return self._test(column, operator, scalar)
 
-    def _membership(self, operand: ast.Operand, values: ast.Array | ast.Parameter, *, negated: bool) -> Condition:
+    def _membership(self, operand: Name, values: ast.Array | ast.Parameter, *, negated: bool) -> Condition:
         """Plan IN and NOT IN: a NULL in the list never matches, and makes NOT IN never true."""
         column = self._column(operand)
         items = _items(values)
@@ -112,7 +185,10 @@ class ConditionBuilder:
         scalars = [literal(item) for item in items]
         if negated and None in scalars:
             self._warn(
-                PlanWarning("null-comparison", f"{operand.name} NOT IN (.., NULL) is never true; leave the NULL out")
+                PlanWarning(
+                    "null-comparison",
+                    f"{print_expression(operand)} NOT IN (.., NULL) is never true; leave the NULL out",
+                )
             )
             return NEVER
         known = tuple(scalar for scalar in scalars if scalar is not None)
@@ -126,20 +202,20 @@ class ConditionBuilder:
             self._check_kind(column, "=", scalar)
         return self._test(column, "not in" if negated else "in", known)
 
-    def _null_test(self, operand: ast.Operand, *, null: bool) -> Condition:
+    def _null_test(self, operand: Name, *, null: bool) -> Condition:
         column = self._column(operand)
         if column.part in ("id", "_collection"):
             return NEVER if null else ALWAYS
         return self._test(column, "is null" if null else "is not null")
 
-    def _distinct(self, operand: ast.Operand, value: ast.Value, *, distinct: bool) -> Condition:
+    def _distinct(self, operand: Name, value: ast.Expression, *, distinct: bool) -> Condition:
         scalar = literal(value)
         if scalar is None:
             return self._null_test(operand, null=not distinct)
         column = self._column(operand)
         return self._test(column, "is distinct" if distinct else "=", scalar)
 
-    def _text_test(self, operand: ast.Operand, operator: str, pattern: ast.Value, *, negated: bool) -> Condition:
+    def _text_test(self, operand: Name, operator: str, pattern: ast.Expression, *, negated: bool) -> Condition:
         column, text = self._column(operand), literal(pattern)
         if text is None:
             self._warn_null(operand, operator.upper())
@@ -153,6 +229,7 @@ class ConditionBuilder:
         return self._test(column, _OPERATORS[operator][negated], text)
 
     def _contains(self, predicate: ast.ContainsPredicate, *, negated: bool) -> Condition:
+        assert _is_name(predicate.operand)
         column = self._column(predicate.operand)
         if column.part in ("id", "_collection", "uri"):
             raise ChromaSQLPlanningError(
@@ -161,12 +238,14 @@ class ConditionBuilder:
                 span=predicate.operand.span,
             )
         operator: Operator = "not contains" if negated else "contains"
+        operand = predicate.operand
+        assert _is_name(operand)
         if isinstance(predicate.value, ast.Literal | ast.Parameter) and predicate.quantifier is None:
-            return self._contains_one(predicate.operand, column, operator, predicate.value)
-        parts = [self._contains_one(predicate.operand, column, operator, item) for item in _items(predicate.value)]
+            return self._contains_one(operand, column, operator, predicate.value)
+        parts = [self._contains_one(operand, column, operator, item) for item in _items(predicate.value)]
         return any_of(parts) if (predicate.quantifier == "ANY") is not negated else all_of(parts)
 
-    def _contains_one(self, operand: ast.Operand, column: Column, operator: Operator, value: ast.Value) -> Condition:
+    def _contains_one(self, operand: Name, column: Column, operator: Operator, value: ast.Expression) -> Condition:
         scalar = literal(value)
         if scalar is None:
             self._warn_null(operand, "CONTAINS")
@@ -195,7 +274,7 @@ class ConditionBuilder:
                 )
             )
 
-    def _check_range(self, operand: ast.Operand, low: ast.Value, high: ast.Value) -> None:
+    def _check_range(self, operand: Name, low: ast.Expression, high: ast.Expression) -> None:
         least, most = literal(low), literal(high)
         numbers = not isinstance(least, bool | str | None) and not isinstance(most, bool | str | None)
         strings = isinstance(least, str) and isinstance(most, str)
@@ -203,7 +282,8 @@ class ConditionBuilder:
             self._warn(
                 PlanWarning(
                     "never-true",
-                    f"{operand.name} BETWEEN {_written(least)} AND {_written(most)} is never true; swap the bounds",
+                    f"{print_expression(operand)} BETWEEN {_written(least)} AND {_written(most)} is never true; "
+                    "swap the bounds",
                 )
             )
 
@@ -219,17 +299,17 @@ class ConditionBuilder:
             )
         )
 
-    def _warn_null(self, operand: ast.Operand, operator: str) -> None:
+    def _warn_null(self, operand: Name, operator: str) -> None:
         fix = {"=": " IS NULL", "!=": " IS NOT NULL"}.get(operator)
-        hint = f"; write {operand.name}{fix}" if fix else ""
-        self._warn(PlanWarning("null-comparison", f"{operand.name} {operator} NULL is never true{hint}"))
+        hint = f"; write {print_expression(operand)}{fix}" if fix else ""
+        self._warn(PlanWarning("null-comparison", f"{print_expression(operand)} {operator} NULL is never true{hint}"))
 
 
 def _written(scalar: ast.Scalar) -> str:
     return str(scalar).upper() if isinstance(scalar, bool) else repr(scalar)
 
 
-def _items(values: ast.Array | ast.Value) -> tuple[ast.Value, ...]:
+def _items(values: ast.Array | ast.Expression) -> tuple[ast.Expression, ...]:
     if isinstance(values, ast.Array):
         return values.items
     if isinstance(values, ast.Parameter):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
-from chromasql.plan import Column, Materialization, QueryPlan, columns_of
-from chromasql.plan.expressions import metadata_keys
+from chromasql.plan import Bm25Leaf, Column, Materialization, QueryPlan, Read, columns_in, columns_of
+from chromasql.plan.expressions import columns_of_score
 from chromasql.plan.parts import PARTS
 
 __all__ = ["plan_materialization"]
@@ -56,6 +57,8 @@ def _ranked(plan: QueryPlan, collections: int) -> Materialization:
         reason=f"of {candidates} candidates only the winners are shown",
     )
     at_once = (0.0 if first else collections * _ANSWER_COST) + candidates * _weight(everything - first)
+    if any(isinstance(leaf, Bm25Leaf) for leaf in leaves):
+        return dataclasses.replace(late, reason="BM25 reads every document, and of the winners alone what is shown")
     if everything == first or at_once <= _late_cost(plan, late, collections):
         return Materialization(_sorted(everything), reason=f"{candidates} candidates are few for another round trip")
     return late
@@ -88,23 +91,23 @@ def _checked(plan: QueryPlan) -> set[str]:
 
 
 def _scored(plan: QueryPlan) -> set[str]:
-    return {"metadata"} if any(metadata_keys(ranking.score) for ranking in plan.rankings) else set()
+    return _parts(column for ranking in plan.rankings for column in columns_of_score(ranking.score))
 
 
 def _ordered(plan: QueryPlan) -> set[str]:
-    columns = {key.column for key in plan.order}
+    reads: list[Read] = [key.column for key in plan.order]
     if plan.keep is not None:
-        columns |= {*plan.keep.keys, *(key.column for key in plan.keep.order)}
+        reads += [*plan.keep.keys, *(key.column for key in plan.keep.order)]
     if plan.aggregation is not None:
-        columns |= {*plan.aggregation.keys, *(call.column for call in plan.aggregation.calls if call.column)}
-    return _parts(columns)
+        reads += [*plan.aggregation.keys, *plan.aggregation.reads]
+    return _parts(column for read in reads for column in columns_in(read))
 
 
 def _shown(plan: QueryPlan) -> set[str]:
-    return _parts({output.column for output in plan.outputs})
+    return _parts(column for output in plan.outputs for column in columns_in(output.column))
 
 
-def _parts(columns: set[Column]) -> set[str]:
+def _parts(columns: Iterable[Column]) -> set[str]:
     return {column.part for column in columns if column.part in PARTS}
 
 

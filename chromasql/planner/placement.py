@@ -10,7 +10,6 @@ from chromasql.plan.dialect import DISTRIBUTED, LOCAL, Dialect
 from chromasql.planner.materialization import plan_materialization
 from chromasql.planner.pushdown import push_down
 from chromasql.planner.pushdown.search import plan_search
-from chromasql.planner.ranking import translated_leaf
 from chromasql.planner.scope_rules import bind_visible_records
 from chromasql.planner.select import candidate_search
 
@@ -59,16 +58,9 @@ def bind_collections(
 def _translated(plan: QueryPlan, dialect: Dialect) -> QueryPlan:
     """Return the plan for another kind of Chroma."""
     filter_ = push_down(plan.condition, dialect)
-    rankings = tuple(
-        dataclasses.replace(
-            ranking, leaves=tuple(translated_leaf(leaf, plan.condition, dialect) for leaf in ranking.leaves)
-        )
-        for ranking in plan.rankings
-    )
     return dataclasses.replace(
         plan,
         filter=filter_,
-        rankings=rankings,
         candidates=candidate_search(filter_, exact=plan.exact),
         dialect=dialect.name,
         page=dialect.page,

@@ -5,21 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Literal
 
 from chromasql import ast
 from chromasql._source import Span
 from chromasql.errors import ChromaSQLPlanningError
-from chromasql.operators.bm25 import split_words, words_pattern
+from chromasql.operators.values import result_type
+from chromasql.operators.words import split_words
 from chromasql.plan import (
-    ALWAYS,
     EMBEDDING_KEY,
-    NEVER,
     Bm25Leaf,
-    Column,
-    Comparison,
-    Condition,
-    Filter,
+    Bm25Weights,
     KnnLeaf,
     Leaf,
     Ranking,
@@ -27,11 +23,10 @@ from chromasql.plan import (
     TextQuery,
     VectorQuery,
 )
-from chromasql.plan.conditions import all_of
-from chromasql.plan.dialect import LOCAL, Dialect
 from chromasql.plan.expressions import (
     RRF_K,
     Arithmetic,
+    ComputedValue,
     Constant,
     Expression,
     Fusion,
@@ -39,16 +34,16 @@ from chromasql.plan.expressions import (
     MetadataValue,
     ScalarFunction,
 )
+from chromasql.plan.values import Computed, Unvarying, columns_in
+from chromasql.planner.aggregation import Reads
 from chromasql.planner.numbers import count_of, flag_of, literal, number_of
-from chromasql.planner.pushdown import push_down
+from chromasql.planner.rank_arithmetic import RANK_FUNCTIONS, UNARY_FUNCTIONS, is_arithmetic, without_groups
+from chromasql.planner.values import find_named_function
 
-__all__ = ["MAX_CANDIDATES", "RankingPlanner", "translated_leaf"]
+__all__ = ["MAX_CANDIDATES", "RankingPlanner"]
 
 MAX_CANDIDATES = 1_000_000
 """The most candidates that a leaf may ask for."""
-
-
-_DOCUMENT = Column("document")
 
 
 _LARGEST = 3.4028234663852886e38
@@ -67,16 +62,13 @@ class RankingPlanner:
     """
     Plans the rankings of one statement.
 
-    ``condition`` is its WHERE, for the statistics of BM25. ``num_candidates`` gives the number of candidates of a leaf
-    that does not say, from whether that leaf is a KNN and the whole rank. ``field`` checks what is read of the records.
+    ``num_candidates`` gives the number of candidates of a leaf that does not say, from whether that leaf is a KNN and
+    the whole rank. ``names`` checks what is read of the records.
     """
 
-    def __init__(
-        self, condition: Condition, num_candidates: Callable[[bool], int], field: Callable[[ast.Field], Column]
-    ) -> None:
-        self._condition = condition
+    def __init__(self, num_candidates: Callable[[bool], int], names: Reads) -> None:
         self._num_candidates = num_candidates
-        self._field = field
+        self._names = names
         self._leaves: list[Leaf] = []
 
     def plan_embedding(self, embedding: ast.Embedding | ast.EmbeddingBatch) -> tuple[Ranking, ...]:
@@ -95,9 +87,10 @@ class RankingPlanner:
             rankings.append(Ranking((KnnLeaf(query, limit),)))
         return tuple(rankings)
 
-    def plan_rank(self, rank: ast.RankExpr) -> Ranking:
+    def plan_rank(self, rank: ast.Expression) -> Ranking:
         """Plan RANK BY."""
         self._leaves = []
+        rank = without_groups(rank)
         whole = isinstance(rank, ast.Knn)
         score = self._expression(rank, None, whole=whole)
         if not self._leaves:
@@ -108,11 +101,20 @@ class RankingPlanner:
             )
         return Ranking(tuple(self._leaves), score)
 
-    def _expression(self, rank: ast.RankExpr, fusion: _InFusion | None, *, whole: bool = False) -> Expression:
+    def _expression(self, rank: ast.Expression, fusion: _InFusion | None, *, whole: bool = False) -> Expression:
         """Plan a node of RANK BY, inside ``fusion`` if it is an argument of RRF; ``whole`` if it is all of RANK BY."""
         match rank:
-            case ast.Number(value):
-                number = number_of(value, "RANK BY")
+            case ast.Literal(str()):
+                raise ChromaSQLPlanningError(
+                    "a string is not a rank expression; write KNN('words') or BM25('words')",
+                    code="invalid-argument",
+                    span=rank.span,
+                )
+            case ast.Literal(bool() | None) | ast.Parameter():
+                number_of(rank, "RANK BY")
+                return self._computed(rank)
+            case ast.Literal():
+                number = number_of(rank, "RANK BY")
                 assert number is not None
                 return Constant(number)
             case ast.Field():
@@ -121,10 +123,12 @@ class RankingPlanner:
                 return self._expression(operand, fusion)
             case ast.Unary(_, operand):
                 return Arithmetic("*", Constant(-1), self._expression(operand, fusion))
-            case ast.Binary(operator, left, right):
+            case ast.Binary(("+" | "-" | "*" | "/") as operator, left, right) if is_arithmetic(rank):
                 return Arithmetic(operator, self._expression(left, fusion), self._expression(right, fusion))
-            case ast.Call(function, arguments):
-                return ScalarFunction(function, tuple(self._expression(part, fusion) for part in arguments))
+            case ast.Call(function, arguments) if function in RANK_FUNCTIONS and is_arithmetic(rank):
+                self._check_arguments(rank)
+                parts = tuple(self._expression(part, fusion) for part in arguments)
+                return ScalarFunction(RANK_FUNCTIONS[function], parts)
             case ast.Knn():
                 return self._add(self._knn(rank, whole=whole), rank, fusion)
             case ast.Bm25():
@@ -132,10 +136,50 @@ class RankingPlanner:
             case ast.Rrf():
                 return self._rrf(rank)
             case _:
-                assert_never(rank)
+                return self._computed(rank)
+
+    @staticmethod
+    def _check_arguments(call: ast.Call) -> None:
+        if not call.arguments or (RANK_FUNCTIONS[call.function] in UNARY_FUNCTIONS and len(call.arguments) > 1):
+            raise ChromaSQLPlanningError(
+                f"{call.function} takes one argument",
+                code="invalid-argument",
+                span=call.arguments[1].span if call.arguments else call.span,
+            )
+
+    def _computed(self, rank: ast.Expression) -> Expression:
+        """Plan what is computed from the record alone, in any function of the language."""
+        search = next((node for node in ast.walk(rank) if isinstance(node, ast.Knn | ast.Bm25 | ast.Rrf)), None)
+        if search is not None:
+            if isinstance(rank, ast.Call):
+                find_named_function(rank, (*RANK_FUNCTIONS, "BM25", "KNN", "RRF"))
+            raise ChromaSQLPlanningError(
+                f"a search can enter + - * / and {', '.join(sorted(RANK_FUNCTIONS))}, not this expression",
+                code="not-allowed-here",
+                span=rank.span,
+            )
+        found = self._names.read(rank)
+        if not isinstance(found, Computed):
+            return self._metadata(rank)  # type: ignore[arg-type]
+        if any(column.part in ("distance", "score") for column in columns_in(found)):
+            raise ChromaSQLPlanningError(
+                "RANK BY makes the score, so it cannot read distance or score",
+                code="not-allowed-here",
+                span=rank.span,
+            )
+        match found.expression:
+            case Unvarying(bool() | int() | float() as value):
+                return Constant(float(value))
+            case Unvarying():
+                raise ChromaSQLPlanningError("RANK BY takes numbers", code="invalid-argument", span=rank.span)
+        if result_type(found.expression) in ("text", "date", "timestamp", "list"):
+            raise ChromaSQLPlanningError(
+                f"RANK BY takes numbers, and {found} is not one", code="invalid-argument", span=rank.span
+            )
+        return ComputedValue(found)
 
     def _metadata(self, field: ast.Field) -> MetadataValue:
-        column = self._field(field)
+        column = self._names.column(field)
         if column.key is None:
             raise ChromaSQLPlanningError(
                 f"RANK BY reads only metadata keys; for a key named {column.part} write metadata.{column.part}",
@@ -173,7 +217,7 @@ class RankingPlanner:
         query = _query(knn.query)
         key = _key(knn.key)
         if key != EMBEDDING_KEY:
-            self._field(ast.Field("metadata", (key,), span=knn.span))
+            self._names.column(ast.Field("metadata", (key,), span=knn.span))
         if isinstance(query, VectorQuery) and key != EMBEDDING_KEY:
             raise ChromaSQLPlanningError(
                 f"a dense vector is compared with embedding alone; for {key} give a sparse vector, {{1: 0.5}}",
@@ -190,22 +234,19 @@ class RankingPlanner:
         text = literal(bm25.query)
         if not isinstance(text, str):
             raise ChromaSQLPlanningError("BM25 takes a string", code="invalid-argument", span=bm25.query.span)
-        self._field(ast.Field("document", span=bm25.span))
+        self._names.column(ast.Field("document", span=bm25.span))
         k1, b = number_of(bm25.k1, "k1"), number_of(bm25.b, "b")
         if k1 is not None and k1 < 0:
             raise ChromaSQLPlanningError("k1 takes a number of at least 0", code="invalid-argument", span=bm25.span)
         if b is not None and not 0 <= b <= 1:
             raise ChromaSQLPlanningError("b takes a number from 0 to 1", code="invalid-argument", span=bm25.span)
-        words = tuple(dict.fromkeys(split_words(text)))
-        leaf = Bm25Leaf(
-            words,
+        return Bm25Leaf(
+            text,
+            tuple(dict.fromkeys(split_words(text))),
             self._limit(bm25.limit, bm25.span, whole=False),
-            matching=Filter(),
-            counted=Filter(),
-            k1=1.2 if k1 is None else k1,
-            b=0.75 if b is None else b,
+            weights=Bm25Weights(1.2 if k1 is None else k1, 0.75 if b is None else b),
+            statistics=_statistics(bm25.statistics),
         )
-        return _with_filters(leaf, self._condition, LOCAL)
 
     def _limit(self, limit: ast.Value | None, span: Span, *, whole: bool) -> int:
         count = count_of(limit, "limit", least=1)
@@ -256,22 +297,18 @@ class RankingPlanner:
         return tuple(weight / total for weight in weights)
 
 
-def translated_leaf(leaf: Leaf, condition: Condition, dialect: Dialect) -> Leaf:
-    """Return the leaf for another kind of Chroma."""
-    return _with_filters(leaf, condition, dialect) if isinstance(leaf, Bm25Leaf) else leaf
-
-
-def _with_filters(leaf: Bm25Leaf, condition: Condition, dialect: Dialect) -> Bm25Leaf:
-    """Find the documents with a word, and count all documents, under the statement's filter."""
-    filtered = condition != ALWAYS
-    has_word = Comparison(_DOCUMENT, "regex", words_pattern(leaf.words)) if leaf.words else NEVER
-    counted = Comparison(_DOCUMENT, "is not null" if filtered else "is null")
-    return dataclasses.replace(
-        leaf,
-        matching=push_down(all_of([condition, has_word]), dialect),
-        counted=push_down(all_of([condition, counted]), dialect),
-        subtracted=not filtered,
-    )
+def _statistics(value: ast.Value | None) -> Literal["filtered", "all"]:
+    """Return over which documents BM25 counts."""
+    if value is None:
+        return "filtered"
+    given = literal(value)
+    if not isinstance(given, str) or given.upper() != "ALL":
+        raise ChromaSQLPlanningError(
+            "statistics takes ALL; without it BM25 counts the documents that satisfy WHERE",
+            code="invalid-argument",
+            span=value.span,
+        )
+    return "all"
 
 
 def _key(key: ast.Field | ast.Value | None) -> str:
@@ -316,7 +353,7 @@ def _query(item: ast.Embedding) -> TextQuery | VectorQuery | SparseQuery:
             raise AssertionError(item)
 
 
-def _component(value: ast.Value) -> float:
+def _component(value: ast.Expression) -> float:
     number = number_of(value, "a vector")
     assert number is not None
     if abs(number) > _LARGEST:

@@ -112,7 +112,7 @@ class Scope:
             raise ChromaSQLPlanningError(f"{name} of a Scope takes {what}, not {value!r}", code="invalid-scope")
 
     @cached_property
-    def predicate(self) -> ast.Predicate | None:
+    def predicate(self) -> ast.Expression | None:
         """The predicates of this scope and those around it, bound, without places in a text."""
         own = None if self.where is None else _predicate(self.where, self.params)
         outer = None if self.within is None else self.within.predicate
@@ -252,7 +252,7 @@ def _column(name: str) -> Column:
     return Column("metadata", key if head.lower() == "metadata" and key else name)
 
 
-def _predicate(where: str, params: Mapping[str, Any] | Sequence[Any] | None) -> ast.Predicate:
+def _predicate(where: str, params: Mapping[str, Any] | Sequence[Any] | None) -> ast.Expression:
     try:
         bound = bind_parameters(_read(where), params)
     except ChromaSQLError as error:

@@ -14,6 +14,8 @@ from chromasql.plan.dialect import Dialect
 from chromasql.planner.conditions import ConditionBuilder
 from chromasql.planner.pushdown import push_down
 from chromasql.planner.scope import Scope
+from chromasql.planner.values import Name
+from chromasql.printer import print_expression
 
 __all__ = ["Scoping", "bind_visible_records"]
 
@@ -140,10 +142,10 @@ def _view_of(scope: Scope) -> VisibleRecords | None:
     return VisibleRecords(condition, push_down(condition), scope.keys)
 
 
-def _named_by_scope(operand: ast.Operand) -> Column:
+def _named_by_scope(operand: Name) -> Column:
     """Return the column that the predicate of a scope tests; no field is closed to it."""
-    if isinstance(operand, ast.Aggregate) or operand.root in ("distance", "score", "embedding"):
-        raise ChromaSQLPlanningError(f"where of a Scope cannot test {operand.name}", code="invalid-scope")
+    if not isinstance(operand, ast.Field) or operand.root in ("distance", "score", "embedding"):
+        raise ChromaSQLPlanningError(f"where of a Scope cannot test {print_expression(operand)}", code="invalid-scope")
     column = Column(operand.root, operand.key)
     if column == Column("metadata"):
         raise ChromaSQLPlanningError(

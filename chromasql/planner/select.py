@@ -20,6 +20,7 @@ from chromasql.plan import (
     QueryPlan,
     Ranking,
     RerankPlan,
+    columns_in,
 )
 from chromasql.plan.conditions import all_of
 from chromasql.planner.aggregation import plan_keep
@@ -33,6 +34,8 @@ from chromasql.planner.ranking import RankingPlanner
 from chromasql.planner.rerank import plan_rerank
 from chromasql.planner.scope_rules import Scoping
 from chromasql.planner.settings import Settings, with_options
+from chromasql.planner.values import Clock
+from chromasql.printer import print_expression
 
 __all__ = ["QueryPlanner", "candidate_search", "statement_text"]
 
@@ -62,7 +65,8 @@ class QueryPlanner:
         self._settings = settings
         self._scoping = scoping
         self._warnings: dict[PlanWarning, None] = {}
-        self._names = NameResolver(query, scoping)
+        self._clock = Clock(settings.clock)
+        self._names = NameResolver(query, scoping, self._clock)
         self._offset = count_of(query.offset, "OFFSET", least=0) or 0
         self._groups = self._names.groups
         self._limit = count_of(query.limit, "LIMIT", least=0)
@@ -71,12 +75,13 @@ class QueryPlanner:
         """Return the plan, as if for one collection."""
         query = self._query
         self._refuse_what_needs_a_ranking()
+        self._warn_of_hyphens()
         options = self._scoping.options(with_options(self._settings, query.options), query.options)
         condition = self._condition()
         filter_ = push_down(condition)
         keep = self._keep()
         rerank = plan_rerank(query, self._scoping, self._limit, grouped=self._groups is not None)
-        rankings = self._rankings(condition, rerank)
+        rankings = self._rankings(rerank)
         options["exact"] = self._exact(options["exact"], rankings)
         outputs = self._names.outputs()
         order = self._order(query.order_by)
@@ -108,10 +113,42 @@ class QueryPlanner:
             explain=None if query.explain is None else query.explain.lower(),
             **options,
         )
-        return dataclasses.replace(plan, warnings=tuple(self._warnings), materialization=plan_materialization(plan, 1))
+        plan = self._with_total(plan)
+        return dataclasses.replace(
+            plan,
+            reads_clock=self._clock.was_read,
+            warnings=tuple(self._warnings),
+            materialization=plan_materialization(plan, 1),
+        )
+
+    def _with_total(self, plan: QueryPlan) -> QueryPlan:
+        """Ask for the total where a column shows it; over a ranking other than one KNN it is of the candidates."""
+        shown = any(Column("total") in columns_in(output.column) for output in plan.outputs)
+        if not shown and not plan.total:
+            return plan
+        if plan.batch and plan.merge != "rrf":
+            raise ChromaSQLPlanningError(
+                "a BATCH has several lists, so there is no one total; ask for each by itself",
+                code="not-allowed-here",
+                span=self._query.span,
+            )
+        return dataclasses.replace(plan, total=True)
 
     def _warn(self, warning: PlanWarning) -> None:
         self._warnings[warning] = None
+
+    def _warn_of_hyphens(self) -> None:
+        for node in ast.walk(self._query):
+            if ast.is_hyphenated(node):
+                written = print_expression(node)  # type: ignore[arg-type]
+                joined = written.replace(" ", "")
+                self._warn(
+                    PlanWarning(
+                        "hyphenated-name",
+                        f"{joined} subtracts; for a key of that name write `{joined}`, "
+                        f"and to subtract put blanks: {written}",
+                    )
+                )
 
     def _refuse_what_needs_a_ranking(self) -> None:
         """Raise for the first clause or option that means nothing without RANK BY or USING EMBEDDING."""
@@ -142,7 +179,7 @@ class QueryPlanner:
 
     # Ranking
 
-    def _rankings(self, condition: Condition, rerank: RerankPlan | None) -> tuple[Ranking, ...]:
+    def _rankings(self, rerank: RerankPlan | None) -> tuple[Ranking, ...]:
         """Plan a ranking for each vector of USING EMBEDDING, or the one of RANK BY; none for an unranked statement."""
         query = self._query
         topk = count_of(query.topk, "TOPK", least=1)
@@ -160,7 +197,7 @@ class QueryPlanner:
                 return max(reaches or count, least)
             return max(count, reaches or 0, least)
 
-        planner = RankingPlanner(condition, candidates_of_leaf, self._names.column)
+        planner = RankingPlanner(candidates_of_leaf, self._names)
         rankings: tuple[Ranking, ...] = ()
         if query.embedding is not None:
             rankings = planner.plan_embedding(query.embedding)
@@ -188,7 +225,7 @@ class QueryPlanner:
     # Filter
 
     def _condition(self) -> Condition:
-        builder = ConditionBuilder(self._names.tested, self._warn)
+        builder = ConditionBuilder(self._names.tested, self._warn, self._clock)
         predicates = (self._query.where, self._query.where_document)
         parts = [builder.build(predicate) for predicate in predicates if predicate is not None]
         return all_of([*(() if self._scoping.view is None else (self._scoping.view.condition,)), *parts])
@@ -205,17 +242,22 @@ class QueryPlanner:
                 code="not-allowed-here",
                 span=group.keep.span,
             )
-        return plan_keep(group, self._names.column, self._order)
+        return plan_keep(group, self._names, self._order)
 
     def _aggregation(self) -> Aggregation | None:
-        return None if self._groups is None else self._groups.plan(self._warn, self._names.resolve_alias)
+        return None if self._groups is None else self._groups.plan(self._warn)
 
     # Order
 
     def _order(self, items: tuple[ast.OrderItem, ...]) -> tuple[OrderKey, ...]:
         keys: list[OrderKey] = []
         for item in items:
-            column = self._names.above_groups(self._names.resolve_alias(item.operand))
+            node = self._names.resolved(self._names.at_position(item.operand, "ORDER BY"))
+            column = self._names.above_groups(node)
+            if Column("total") in columns_in(column):
+                raise ChromaSQLPlanningError(
+                    "COUNT(*) OVER () belongs in SELECT", code="not-allowed-here", span=item.operand.span
+                )
             if column == Column("metadata") or column.part == "embedding":
                 raise ChromaSQLPlanningError(
                     f"ORDER BY cannot compare {column.part}; name a key",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from chromasql import ast
@@ -12,7 +13,7 @@ from chromasql.planner.ranking import MAX_CANDIDATES
 
 __all__ = ["OPTIONS", "Settings", "with_options"]
 
-OPTIONS = ("exact", "merge", "on_error", "per_collection", "read_level", "timeout")
+OPTIONS = ("exact", "merge", "on_error", "per_collection", "read_level", "timeout", "total")
 """The names of the options."""
 
 
@@ -32,6 +33,7 @@ _TAKES = {
     "read_level": "INDEX_AND_WAL, INDEX_ONLY or INDEX_AND_BOUNDED_WAL",
     "retries": "a whole number from 0 on",
     "timeout": "a number of seconds above 0",
+    "total": "TRUE or FALSE",
 }
 
 
@@ -41,15 +43,16 @@ class Settings:
     What the caller sets for a statement that does not say otherwise in ``WITH (..)``.
 
     ``merge`` is ``distance`` or ``rrf``; ``on_error`` is ``skip`` or ``fail``; ``timeout`` is in seconds for the
-    whole statement; ``per_collection`` is the number of candidates that each collection returns; ``read_level`` is
-    passed to a Chroma that has read levels. ``exact`` measures every record that satisfies WHERE instead of asking the
-    index; None leaves it to the planner, and False always asks the index. ``fixed`` names those of these that the
-    statement may not change.
+    whole statement; ``total`` asks for the number of rows without LIMIT and OFFSET; ``per_collection`` is the number of
+    candidates that each collection returns; ``read_level`` is passed to a Chroma that has read levels. ``exact``
+    measures every record that satisfies WHERE instead of asking the index; None leaves it to the planner, and False
+    always asks the index. ``fixed`` names those of these that the statement may not change.
 
     No statement changes the rest. ``retries`` is how often a call is repeated after a transient failure: a connection
     refused or reset, and HTTP's 429, 502, 503 and 504. ``collection_timeout`` is in seconds for each collection.
     ``min_success`` is how many collections have to answer: an int is a number of collections, a float above 0 and up to
     1.0 a fraction of them. With fewer there is no partial answer; a number above that of the collections means all.
+    ``clock`` is what NOW() reads, once for a statement: an aware datetime; by default that of the system.
 
     Raises `ChromaSQLPlanningError` for a value outside these ranges, and for a name in ``fixed`` that is not an option.
     """
@@ -60,10 +63,12 @@ class Settings:
     per_collection: int | None = None
     read_level: str | None = None
     exact: bool | None = None
+    total: bool = False
     fixed: frozenset[str] = frozenset()
     retries: int = 2
     collection_timeout: float | None = None
     min_success: float | None = None
+    clock: Callable[[], datetime] | None = None
 
     def __post_init__(self) -> None:
         for name in (*OPTIONS, *_CALLERS_OWN):
@@ -124,6 +129,8 @@ def _checked(name: str, value: Any) -> Any:
         case "min_success", int() if not isinstance(word, bool) and word >= 1:
             return word
         case "min_success", float() if 0 < word <= 1:
+            return word
+        case "total", bool():
             return word
         case "timeout" | "collection_timeout", int() | float() if not isinstance(word, bool) and (
             0 < word <= ast.MAX_NUMBER

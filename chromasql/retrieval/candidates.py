@@ -1,7 +1,7 @@
 """
 The leaves of a ranking, searched in one collection: nearest neighbours and keyword matches.
 
-What comes back is raw: distances for KNN leaves, and documents for BM25, which first needs the statistics of all
+What comes back is raw: distances for KNN leaves, and counts of words for BM25, which first needs the statistics of all
 collections.
 """
 
@@ -12,15 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chromasql.operators.bm25 import score_documents
 from chromasql.operators.row import Row
-from chromasql.operators.sort import score_order_key
 from chromasql.plan import FEW_MATCHES, Bm25Leaf, KnnLeaf, Leaf, QueryPlan
 from chromasql.plan.dialect import LOCAL
 from chromasql.retrieval.collection_reader import CollectionReader
+from chromasql.retrieval.keywords import KeywordMatches, best_rows_of, search_keywords
 from chromasql.retrieval.knn import nearest
 from chromasql.retrieval.knn_request import KnnRequest, MatchCount
-from chromasql.retrieval.scan import scan
 from chromasql.retrieval.search_api import search_knn
 
 __all__ = ["CandidateRows", "rows_by_leaf", "search_leaves"]
@@ -29,20 +27,20 @@ __all__ = ["CandidateRows", "rows_by_leaf", "search_leaves"]
 @dataclass(slots=True)
 class CandidateRows:
     """
-    What one collection returned: rows of each leaf, and for BM25 the number of documents that count towards N.
+    What one collection returned: the rows of each KNN, and for each BM25 what documents hold of its words.
 
     ``matched`` is how many records satisfy the filter, where the index was asked for more of them than are wanted; it
-    counts none that the index does not return. They are ``short`` where they are fewer than wanted.
+    counts none that the index does not return. Where it is small the rows are ``unfinished``: some may be missing, and
+    so may their parts.
     """
 
     knn: dict[KnnLeaf, Sequence[Row]] = field(default_factory=dict)
-    bm25: dict[Bm25Leaf, list[Row]] = field(default_factory=dict)
-    totals: dict[Bm25Leaf, int] = field(default_factory=dict)
+    keywords: dict[Bm25Leaf, KeywordMatches] = field(default_factory=dict)
     matched: int | None = None
-    short: bool = False
+    unfinished: bool = False
 
     def __len__(self) -> int:
-        return sum(map(len, self.knn.values())) + sum(map(len, self.bm25.values()))
+        return sum(map(len, self.knn.values())) + sum(map(len, self.keywords.values()))
 
 
 async def search_leaves(
@@ -93,33 +91,28 @@ async def search_leaves(
         request = KnnRequest(
             plan.filter, plan.candidates, count, plan.materialization.with_candidates, space, plan.page, matching
         )
-        if may_be_few(plan) and count <= FEW_MATCHES:
-            request = dataclasses.replace(request, probe=FEW_MATCHES + 1, matches=MatchCount())
+        matches = MatchCount() if _may_be_few(plan) and count <= FEW_MATCHES else None
+        request = dataclasses.replace(
+            request,
+            known_few=plan.candidates == "exact" and plan.exact is None,
+            probe=0 if matches is None else FEW_MATCHES + 1,
+            matches=matches,
+        )
         lists = await nearest(reader, request, [queries[leaf] for leaf in group])
-        if request.matches is not None:
-            found.matched = max(found.matched or 0, request.matches.count)
-            found.short = found.short or request.matches.count < count
+        if matches is not None:
+            found.matched = max(found.matched or 0, matches.count)
+            found.unfinished = found.unfinished or matches.unfinished
         found.knn.update(zip(group, lists, strict=True))
-    for leaf in leaves:
-        if isinstance(leaf, Bm25Leaf):
-            await _search_words(reader, plan, leaf, found)
+    words = [leaf for leaf in leaves if isinstance(leaf, Bm25Leaf)]
+    if words:
+        found.keywords = await search_keywords(reader, plan, words)
     return found
 
 
-def may_be_few(plan: QueryPlan) -> bool:
+def _may_be_few(plan: QueryPlan) -> bool:
     """Tell whether the index is asked with a filter that few records may satisfy, so that these are to be measured."""
     asked = plan.exact is None and plan.search == "no" and plan.page == LOCAL.page
     return asked and plan.candidates == "filtered" and plan.filter.restricts
-
-
-async def _search_words(reader: CollectionReader, plan: QueryPlan, leaf: Bm25Leaf, found: CandidateRows) -> None:
-    parts = ("document", *plan.materialization.with_candidates)
-    pages = scan(reader, leaf.matching, parts, page=plan.page)
-    found.bm25[leaf] = [row async for rows in pages for row in rows]
-    counted = 0
-    async for rows in scan(reader, leaf.counted, (), page=plan.page):
-        counted += len(rows)
-    found.totals[leaf] = await reader.count() - counted if leaf.subtracted else counted
 
 
 def rows_by_leaf(
@@ -130,13 +123,7 @@ def rows_by_leaf(
     for leaf in leaves:
         if isinstance(leaf, KnnLeaf):
             lists[leaf] = [candidates.knn[leaf] for candidates in found]
-            continue
-        documents = [(row, row.document or "") for candidates in found for row in candidates.bm25[leaf]]
-        total = sum(candidates.totals[leaf] for candidates in found)
-        scored = {id(row) for row in score_documents(leaf.words, documents, total, leaf.k1, leaf.b)}
-        count = plan.per_collection or leaf.limit
-        lists[leaf] = [
-            sorted((row for row in candidates.bm25[leaf] if id(row) in scored), key=score_order_key)[:count]
-            for candidates in found
-        ]
+        else:
+            matches = [candidates.keywords[leaf] for candidates in found]
+            lists[leaf] = best_rows_of(matches, leaf, plan.per_collection or leaf.limit)
     return lists

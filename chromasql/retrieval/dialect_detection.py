@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from chromasql.concurrency.containment import contained
 from chromasql.concurrency.tasks import cancel_all
-from chromasql.concurrency.threads import run_blocking
+from chromasql.concurrency.threads import call_user_code, run_blocking
 from chromasql.plan.dialect import DISTRIBUTED, LOCAL, Dialect
 from chromasql.protocols import AsyncCollectionProvider
 
@@ -71,8 +72,8 @@ async def first_dialect(provider: AsyncCollectionProvider, names: Sequence[str])
 
 async def _dialect_of(provider: AsyncCollectionProvider, name: str) -> Dialect | None:
     try:
-        collection: Any = provider.get_collection(name)
-        return await detect_dialect(await collection if inspect.isawaitable(collection) else collection)
+        with contained():
+            return await detect_dialect(await call_user_code(provider.get_collection, name))
     except Exception:  # noqa: BLE001 - whatever is wrong with it, the statement will meet it and say so
         return None
 

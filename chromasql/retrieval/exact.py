@@ -7,6 +7,7 @@ holds one page and the best of those before it.
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 from array import array
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -49,6 +50,10 @@ async def measure_nearest(
     overflows single precision.
     """
     best = [_Best(knn.wanted) for _ in vectors]
+    if knn.known_few and knn.matching is None:
+        # One request for everything, as another costs more than it saves.
+        pages = scan(reader, knn.filter, (*knn.parts, "embedding"), page=knn.page)
+        knn = dataclasses.replace(knn, matching={row.id: row async for rows in pages for row in rows})
     async for ids, stored in _pages(reader, knn):
         await run_blocking(_measure, knn.space, vectors, ids, stored, best)
     lists = [nearest.sorted() for nearest in best]
@@ -120,6 +125,9 @@ async def _pages(reader: CollectionReader, knn: KnnRequest) -> AsyncIterator[tup
     matching = list(known)
     if knn.page != LOCAL.page:
         _check_remote(reader, len(matching))
+    if matching and known[matching[0]].embedding is not None:
+        yield matching, [known[row_id].embedding for row_id in matching]
+        return
     for start in range(0, len(matching), size):
         answer = await reader.get(ids=matching[start : start + size], include=["embeddings"])
         if len(answer["ids"]):

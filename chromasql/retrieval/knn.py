@@ -104,7 +104,11 @@ async def _by_one_query(
     late = include(knn.parts) if count > knn.wanted + 1 else []
     answer = await _query(reader, knn, request, vectors, count, [] if late else include(knn.fetched))
     if knn.matches is not None:
-        knn.matches.see(max(map(len, answer["ids"])))
+        most = max(map(len, answer["ids"]))
+        few = most < knn.probe
+        knn.matches.see(most, unfinished=few and (most < knn.wanted or bool(late)))
+        if few and late:
+            return [[] for _ in vectors]
     tied = [not _ascend(array("f", measured[: knn.wanted + 1])) for measured in answer["distances"]]
     if late:
         ends = [None if ties else knn.wanted for ties in tied]
@@ -140,7 +144,8 @@ async def _by_queries(reader: CollectionReader, knn: KnnRequest, vectors: Sequen
     for request in knn.filter.requests:
         lists = await _query_rows(reader, knn, request, vectors, max(knn.wanted + 1, knn.probe))
         if knn.matches is not None:
-            knn.matches.see(max(map(len, lists)))
+            most = max(map(len, lists))
+            knn.matches.see(most, unfinished=most < knn.wanted)
         for index, rows in enumerate(lists):
             found[index].extend(await _extend_past_ties(reader, knn, request, vectors[index], rows))
     return [best_rows(rows, knn.wanted) for rows in found]

@@ -15,13 +15,15 @@ __all__ = ["KnnRequest", "MatchCount"]
 
 @dataclass(slots=True)
 class MatchCount:
-    """How many records an index returned, where it was asked for more than are wanted."""
+    """How many records an index returned where it was asked for more than are wanted, and whether rows are missing."""
 
     count: int = 0
+    unfinished: bool = False
 
-    def see(self, returned: int) -> None:
+    def see(self, returned: int, *, unfinished: bool) -> None:
         """Add what one request of a filter returned."""
         self.count += returned
+        self.unfinished = self.unfinished or unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,9 @@ class KnnRequest:
 
     ``method`` is how candidates are found (`chromasql.plan.QueryPlan`), ``space`` the distance function of the
     collection (l2, cosine or ip), ``page`` the maximum of records that one request returns. ``matching`` are the rows
-    that satisfy the filter, by id and with their parts, where they are known. ``probe`` is how many records the
-    index is asked for at least, and ``matches`` counts those that it has; what it misses is then left to the caller.
+    that satisfy the filter, by id and with their parts, where they are known. ``known_few`` says that
+    these are few. ``probe`` is how many records the index is asked for at least, and ``matches`` counts those that it
+    has; where these are fewer, what it misses and their parts are left to the caller.
     """
 
     filter: Filter
@@ -42,6 +45,7 @@ class KnnRequest:
     space: str
     page: int = LOCAL.page
     matching: Mapping[str, Row] | None = None
+    known_few: bool = False
     probe: int = 0
     matches: MatchCount | None = None
 

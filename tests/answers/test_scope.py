@@ -349,7 +349,7 @@ def test_fields_of_scopes_within_scopes_are_those_that_all_permit() -> None:
         ({"collections": 5}, "collections of a Scope takes a list of names, not 5"),
         ({"where": 5}, "where of a Scope takes a predicate as text, not 5"),
         ({"within": {}}, "within of a Scope takes a Scope, not {}"),
-        ({"where": "tenant = "}, "where of a Scope: expected a value"),
+        ({"where": "tenant = "}, "where of a Scope: expected an expression"),
         ({"where": "tenant = 'x' LIMIT 1"}, "where of a Scope: it takes a predicate and no other clause"),
         ({"where": "tenant = :t"}, "where of a Scope: no value for the parameter :t"),
         ({"params": {"t": 1}}, "a Scope has params for its where, and this one has no where"),

@@ -34,6 +34,7 @@ from chromasql import errors, protocols
 from chromasql.cli.app import app
 from chromasql.explain import OPERATOR_NAMES
 from chromasql.grammar import keywords
+from chromasql.operators.functions import groups_of_functions
 from chromasql.parser.syntax_errors import NAMED_ARGUMENTS
 from chromasql.plan.statements import CandidateSearch
 from tests.support.ebnf import make_ebnf, pattern_terminals
@@ -529,3 +530,35 @@ def test_links_lead_somewhere(page: Path):
     targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", page.read_text("utf-8"))
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_table_of_functions_is_that_of_the_registry(request: pytest.FixtureRequest):
+    """The functions of the language page are those that the planner knows, with what each is for and an example."""
+    page = DOCS / "language.md"
+    text = page.read_text("utf-8")
+    head, _, rest = text.partition("<!-- functions -->\n")
+    shown, _, tail = rest.partition("<!-- end of functions -->")
+    tables = []
+    for heading, functions in groups_of_functions().items():
+        rows = [f"| `{function.name}` | {function.doc} | `{function.example}` |" for function in functions]
+        tables += [
+            f"\n**{heading}**\n\n| function | what it returns | example |\n| --- | --- | --- |\n"
+            + "\n".join(rows)
+            + "\n"
+        ]
+    wanted = "".join(tables).replace("||", r"\|\|") + "\n"
+    if request.config.getoption("--update-golden", default=False):
+        page.write_text(f"{head}<!-- functions -->\n{wanted}<!-- end of functions -->{tail}", "utf-8")
+        return
+
+    assert shown == wanted
+
+
+@pytest.mark.parametrize(
+    "example", [function.example for group in groups_of_functions().values() for function in group]
+)
+def test_the_example_of_each_function_is_true(example: str):
+    """What the table of functions says of a function is so."""
+    db = chromasql.connect(chromasql.MemoryProvider({"docs": [{"id": "a"}]}))
+
+    assert db.execute(f"SELECT {example} AS holds FROM docs").rows == [{"holds": True}]

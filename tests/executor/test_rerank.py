@@ -300,13 +300,13 @@ def test_what_a_strategy_is_given():
     [
         ("KNN('red fox')", "red fox", [1.0]),
         ("-KNN('red fox')", "red fox", None),
-        ("BM25('Red fox')", "red fox", None),
-        ("RRF(KNN([2]), BM25('Red fox'))", "red fox", None),
+        ("BM25('Red fox')", "Red fox", None),
+        ("RRF(KNN([2]), BM25('Red fox'))", "Red fox", None),
         ("RRF(KNN([2]), KNN([3]))", None, None),
     ],
 )
 def test_query_of_a_strategy(rank, text, vector):
-    """The text is that of the first text query, and the vector that of a KNN that is the whole rank."""
+    """The text is that of the first text query as it is written, and the vector that of a KNN that is the whole rank."""
     seen: list[RerankRequest] = []
 
     def look(request: RerankRequest) -> list[float]:

@@ -1,5 +1,5 @@
 """
-Golden messages: what the parser says to the statements in ``messages.sql``.
+Golden messages: what parser and planner say to the statements in ``messages.sql``.
 
 ``pytest --update-golden`` writes ``messages.txt``: each statement, carets under what is wrong, and the message with its code.
 """
@@ -16,14 +16,14 @@ GOLDEN = Path(__file__).parent
 
 
 def _answers() -> str:
-    """Return each line of ``messages.sql`` with what the parser says to it."""
+    """Return each line of ``messages.sql`` with what the parser or the planner says to it."""
     written = []
     for line in (GOLDEN / "messages.sql").read_text("utf-8").splitlines():
         if not line or line.startswith("--"):
             written.append(line)
             continue
-        with pytest.raises(chromasql.ChromaSQLParseError) as refused:
-            chromasql.parse(line)
+        with pytest.raises(chromasql.ChromaSQLError) as refused:
+            chromasql.build_plan(chromasql.parse(line))
         start, end = refused.value.span or (0, 0)
         carets = " " * start + "^" * max(end - start, 1)
         written += [line, carets, f"  {refused.value.message} [{refused.value.code}]"]

@@ -183,7 +183,6 @@ def test_words_are_whole(keyword):
     [
         "SELECT id FROM docs WHERE a = 1 organization = 2",
         "SELECT id FROM docs WHERE a = 1 android = 2",
-        "SELECT id FROM docs assets",
         "SELECT idFROM docs",
         "SELECT id FROM docs LIMIT5",
         "SELECT id FROM docs WHERE a INx",

@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from chromasql.operators.row import HitColumns, Row, reader
+from chromasql.operators.row import HitColumns, Row
+from chromasql.operators.values import reader
 from chromasql.plan import Column
 
 pytestmark = pytest.mark.unit

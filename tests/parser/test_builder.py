@@ -3,10 +3,10 @@
 import re
 
 from chromasql.grammar import grammar_text
-from chromasql.parser import build_clauses, build_predicates, build_ranks, build_statements, build_values
+from chromasql.parser import build_calls, build_clauses, build_expressions, build_ranks, build_statements, build_values
 from chromasql.parser.builder import RULES, Builder
 
-MODULES = (build_clauses, build_predicates, build_ranks, build_statements, build_values)
+MODULES = (build_calls, build_clauses, build_expressions, build_ranks, build_statements, build_values)
 
 
 def rules_of_the_grammar() -> set[str]:

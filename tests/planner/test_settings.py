@@ -27,6 +27,7 @@ def test_a_statement_overrides_its_caller() -> None:
         "on_error": "fail",
         "per_collection": None,
         "read_level": None,
+        "total": False,
         "timeout": 2.0,
     }
     assert set(values) == set(OPTIONS)

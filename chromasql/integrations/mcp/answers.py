@@ -116,6 +116,11 @@ def _numbered(result: ExecutionResult) -> Iterable[Mapping[str, Any]]:
             yield {"_item": item, **row}
 
 
+def _sound(text: str) -> str:
+    """Return a text that can be sent, which half a surrogate pair cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
 class _Shortener:
     """Makes values short and fit for JSON, and counts those that it had to cut."""
 
@@ -134,23 +139,21 @@ class _Shortener:
             case float():
                 return value if math.isfinite(value) else None
             case Mapping():
-                return {str(name): self.short(item) for name, item in value.items()}
+                return {_sound(str(name)): self.short(item) for name, item in value.items()}
             case Sequence() if not isinstance(value, str):
                 return self._short_list(value)
             case _:
                 return self._short_text(str(value))
 
     def _short_text(self, text: str) -> str:
-        # Half a surrogate pair cannot be sent.
-        sound = text.encode("utf-8", "replace").decode()
+        sound = _sound(text)
         if len(sound) <= self._longest:
             return sound
         self.cut += 1
         return sound[: self._longest - 1] + _ELLIPSIS
 
     def _short_list(self, values: Sequence[Any]) -> Any:
-        numbers = all(isinstance(value, int | float) for value in values)
-        if numbers and len(values) > _LONGEST_VECTOR:
+        if len(values) > _LONGEST_VECTOR and all(isinstance(value, float) for value in values):
             self.cut += 1
             return f"[{len(values)} numbers]"
         items: list[Any] = []

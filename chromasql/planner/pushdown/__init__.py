@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, assert_never
 
-from chromasql.plan import ALWAYS, NEVER, And, Column, Comparison, Condition, Filter, Or
+from chromasql.plan import ALWAYS, NEVER, And, Column, Comparison, Condition, Filter, Holds, Or
 from chromasql.plan.conditions import all_of
 from chromasql.plan.dialect import DISTRIBUTED, LOCAL, Dialect
 from chromasql.planner.pushdown.distributed import push_distributed
@@ -84,6 +84,8 @@ def _push(condition: Condition, present: frozenset[Column], push_test: PushTest,
     match condition:
         case Comparison():
             return push_test(condition, condition.column in present)
+        case Holds():
+            return NOT_PUSHED
         case And(parts):
             return _push_all(parts, present | _present(parts, push_test), push_test, depth)
         case Or(parts):

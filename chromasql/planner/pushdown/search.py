@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import assert_never
 
-from chromasql.plan import ALWAYS, Column, KnnLeaf, Leaf, QueryPlan, Ranking
+from chromasql.plan import ALWAYS, Column, KnnLeaf, Leaf, QueryPlan, Ranking, columns_in
 from chromasql.plan.expressions import (
     Arithmetic,
+    ComputedValue,
     Constant,
     Expression,
     Fusion,
@@ -43,7 +44,7 @@ def _is_one_payload(plan: QueryPlan) -> bool:
     """Tell whether one payload gives the very page: nothing is left to do here but to check and to project."""
     if plan.collections is None or len(plan.collections) != 1 or len(plan.rankings) != 1 or plan.needed is None:
         return False
-    if plan.order or plan.rerank or plan.aggregation or plan.per_collection or plan.merge == "rrf":
+    if plan.total or plan.order or plan.rerank or plan.aggregation or plan.per_collection or plan.merge == "rrf":
         return False
     if plan.needed >= MAX_RESULTS or plan.limit == 0:
         return False
@@ -53,7 +54,7 @@ def _is_one_payload(plan: QueryPlan) -> bool:
         return False
     if plan.keep is not None and (plan.offset or not _keeps_best(plan, ranking)):
         return False
-    shows_distance = any(output.column == Column("distance") for output in plan.outputs)
+    shows_distance = any(Column("distance") in columns_in(output.column) for output in plan.outputs)
     if shows_distance and len(ranking.leaves) == 1 and not ranking.is_plain:
         return False
     try:
@@ -91,7 +92,7 @@ def _is_same_there(expression: Expression, leaves: Sequence[Leaf]) -> bool:
             return abs(value) < _LARGE
         case Arithmetic("/", left, Constant(value)):
             return 1 / _LARGE < abs(value) < _LARGE and _is_same_there(left, leaves)
-        case Arithmetic("/") | MetadataValue() | ScalarFunction("LOG" | "EXP" | "COALESCE"):
+        case Arithmetic("/") | MetadataValue() | ComputedValue() | ScalarFunction("LOG" | "EXP" | "COALESCE"):
             return False
         case Arithmetic(_, left, right):
             return _is_same_there(left, leaves) and _is_same_there(right, leaves)

@@ -8,9 +8,10 @@ expression is in single precision, as in Chroma.
 from __future__ import annotations
 
 import math
-import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,39 @@ class Bm25(Leaf):
         return bm25(self.text, hits, self.k1, self.b)
 
 
+UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "THAI CHARACTER", "LAO", "KHMER", "MYANMAR")
+"""How the names of the letters begin of which BM25 takes pairs."""
+
+
 def words_of(text: str) -> list[str]:
-    return [word.lower() for word in re.findall(r"\w+", text)]
+    """Read a text letter by letter: a state for words between blanks, one for runs of scripts without them."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.replace("\u2019", "'")).casefold())
+    units: list[list[str]] = []
+    kind = ""
+    for place, letter in enumerate(folded):
+        category = unicodedata.category(letter)[0]
+        if category == "M" and kind:
+            units[-1][-1] += letter
+        elif unicodedata.name(letter, "").startswith(UNSPACED) and category == "L":
+            if kind != "pairs":
+                units.append([])
+            units[-1].append(letter)
+            kind = "pairs"
+        elif category in "LN" or letter == "_":
+            if kind != "word":
+                units.append([""])
+            units[-1][-1] += letter
+            kind = "word"
+        elif letter == "'" and kind == "word" and _begins_word(folded[place + 1 : place + 2]):
+            units[-1][-1] += letter
+        else:
+            kind = ""
+    return [word for unit in units for word in (unit if len(unit) == 1 else map("".join, pairwise(unit)))]
+
+
+def _begins_word(letter: str) -> bool:
+    unspaced = unicodedata.name(letter, "").startswith(UNSPACED) if letter else True
+    return not unspaced and (unicodedata.category(letter)[0] in "LN" or letter == "_")
 
 
 def bm25(text: str, hits: Sequence[Hit], k1: float = 1.2, b: float = 0.75) -> list[tuple[float, Hit]]:
@@ -70,7 +102,7 @@ def bm25(text: str, hits: Sequence[Hit], k1: float = 1.2, b: float = 0.75) -> li
     documents = {hit: words_of(hit.record.document) for hit in hits if hit.record.document is not None}
     matching = {hit: words for hit, words in documents.items() if wanted & set(words)}
     frequency = {word: sum(word in words for words in matching.values()) for word in wanted}
-    mean = sum(map(len, matching.values())) / max(1, len(matching))
+    mean = sum(map(len, documents.values())) / max(1, len(documents))
     found = []
     for hit, words in matching.items():
         score = 0.0

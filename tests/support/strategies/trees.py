@@ -1,8 +1,8 @@
 """
 Hypothesis strategies for whole statements, as the parser would build them.
 
-Normal form is: AND within AND is one node, a name is bare only where it means a metadata key, numbers in a rank
-expression have no sign of their own, and so on. Two trees are the same when `exact` says so: ``1``, ``1.0`` and
+Normal form is: AND within AND is one node, a name is bare only where it means a metadata key, a sign before a number
+is a part of the number, and so on. Two trees are the same when `exact` says so: ``1``, ``1.0`` and
 ``TRUE`` are equal in Python but not in a statement.
 """
 
@@ -55,6 +55,10 @@ flags = st.builds(ast.Literal, st.booleans()) | parameters
 bounds = numbers | parameters
 
 
+def maybe(strategy):
+    return st.none() | strategy
+
+
 def tuples_of(items, smallest=1, largest=3):
     return st.lists(items, min_size=smallest, max_size=largest).map(tuple)
 
@@ -90,13 +94,6 @@ def fields(sources=()):
     return st.one_of(choices)
 
 
-def operands(fields):
-    return fields | st.one_of(
-        st.just(ast.Aggregate("COUNT", None)),
-        st.builds(ast.Aggregate, st.sampled_from(["AVG", "COUNT", "MAX", "MIN", "SUM"]), fields, st.booleans()),
-    )
-
-
 plain_sources = st.from_regex(SOURCE, fullmatch=True)
 source_names = (
     st.builds(ast.Source, plain_sources)
@@ -111,12 +108,18 @@ sources = st.builds(
 # Predicates
 
 
-def text_tests(operands):
+def text_tests(operands, patterns=texts, contained=values):
     return st.one_of(
-        st.builds(ast.LikePredicate, operands, texts, st.booleans(), st.booleans()),
-        st.builds(ast.RegexPredicate, operands, texts, st.booleans()),
-        st.builds(ast.ContainsPredicate, operands, values, st.booleans()),
-        st.builds(ast.ContainsPredicate, operands, arrays | parameters, st.booleans(), st.sampled_from(["ANY", "ALL"])),
+        st.builds(ast.LikePredicate, operands, patterns, st.booleans(), st.booleans(), maybe(texts)),
+        st.builds(ast.RegexPredicate, operands, patterns, st.booleans()),
+        st.builds(ast.ContainsPredicate, operands, contained, st.booleans()),
+        st.builds(
+            ast.ContainsPredicate,
+            operands,
+            st.builds(ast.Array, tuples_of(contained)) | parameters,
+            st.booleans(),
+            st.sampled_from(["ANY", "ALL"]),
+        ),
     )
 
 
@@ -140,17 +143,65 @@ def combined(leaves, negated=ast.NotPredicate):
     )
 
 
-def predicates(operands):
-    return combined(
-        st.one_of(
-            st.builds(ast.ComparisonPredicate, operands, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), values),
-            st.builds(ast.InPredicate, operands, arrays | parameters, st.booleans()),
-            st.builds(ast.BetweenPredicate, operands, values, values, st.booleans()),
-            st.builds(ast.IsNullPredicate, operands, st.booleans()),
-            st.builds(ast.IsDistinctPredicate, operands, values, st.booleans()),
-            text_tests(operands),
-        )
+def tests(inner, scalars):
+    """Tests of expressions against expressions; no pattern is a literal other than a text."""
+    patterns = texts | inner.filter(lambda node: not isinstance(node, ast.Literal))
+    lists = st.builds(ast.Array, tuples_of(scalars)) | parameters
+    comparisons = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
+    return st.one_of(
+        st.builds(ast.ComparisonPredicate, inner, comparisons, scalars),
+        st.builds(ast.ComparisonPredicate, inner, comparisons, inner, st.sampled_from(["ANY", "ALL"])),
+        st.builds(ast.InPredicate, inner, lists, st.booleans()),
+        st.builds(ast.BetweenPredicate, inner, scalars, scalars, st.booleans()),
+        st.builds(ast.IsNullPredicate, inner, st.booleans()),
+        st.builds(ast.IsTruthPredicate, inner, st.booleans(), st.booleans()),
+        st.builds(ast.IsDistinctPredicate, inner, scalars, st.booleans()),
+        text_tests(inner, patterns, scalars),
     )
+
+
+def signed(operator, operand):
+    """Put a sign before an expression as the parser does: before a number it is a part of it."""
+    if isinstance(operand, ast.Literal) and ast.is_number(operand.value):
+        return ast.Literal(-operand.value if operator == "-" else operand.value)
+    return ast.Unary(operator, operand)
+
+
+def expressions(fields, searches=None):
+    """Expressions of any kind; with ``searches``, those too."""
+    aggregates = st.sampled_from(ast.AGGREGATES)
+    leaves = values | fields | st.just(ast.Total()) | st.just(ast.Aggregate("COUNT", None))
+    leaves |= st.builds(ast.TypedLiteral, st.sampled_from(["DATE", "INTERVAL", "TIMESTAMP"]), st.text(max_size=5))
+    elements = st.builds(ast.Element, fields, st.builds(ast.Literal, st.integers(1, 5)) | fields | parameters)
+    leaves |= elements | st.builds(ast.Element, elements, parameters)
+    if searches is not None:
+        leaves |= searches
+
+    def larger(inner):
+        not_literal = inner.filter(lambda node: not isinstance(node, ast.Literal))
+        functions = st.sampled_from(["ABS", "COALESCE", "DATE_PART", "LEFT", "NOSUCH", "REPLACE", "SIMILARITY"])
+        types = st.sampled_from(["BOOLEAN", "DATE", "DOUBLE", "INTEGER", "TEXT", "TIMESTAMP"])
+        branches = tuples_of(st.builds(ast.When, inner, inner))
+        choices = [
+            st.builds(signed, st.sampled_from("+-"), inner),
+            st.builds(ast.Binary, st.sampled_from(["+", "-", "*", "/", "%", "||"]), inner, inner),
+            st.builds(ast.Call, functions, tuples_of(inner, 0)),
+            st.builds(ast.Call, st.sampled_from(["MAX", "MIN"]), tuples_of(inner, 2)),
+            st.builds(ast.Case, branches, maybe(inner), maybe(inner)),
+            st.builds(ast.Cast, inner, types, st.booleans()),
+            st.builds(ast.Aggregate, aggregates, not_literal, st.booleans(), where=maybe(inner)),
+            st.builds(
+                ast.Aggregate, st.sampled_from(["COUNT", "STRING_AGG"]), not_literal, others=tuples_of(inner, 1, 2)
+            ),
+            inner.map(ast.NotPredicate),
+            st.builds(joined, st.sampled_from(["AND", "OR"]), st.lists(inner, min_size=2, max_size=3)),
+            tests(inner, inner),
+        ]
+        if searches is not None:
+            choices.append(rrfs(inner))
+        return st.one_of(choices)
+
+    return st.recursive(leaves, larger, max_leaves=6)
 
 
 def negated_document(predicate):
@@ -160,7 +211,9 @@ def negated_document(predicate):
         return ast.NotPredicate(predicate)
     match predicate:
         case ast.LikePredicate():
-            return ast.LikePredicate(DOCUMENT, predicate.pattern, negated=True, ignore_case=predicate.ignore_case)
+            return ast.LikePredicate(
+                DOCUMENT, predicate.pattern, negated=True, ignore_case=predicate.ignore_case, escape=predicate.escape
+            )
         case ast.RegexPredicate():
             return ast.RegexPredicate(DOCUMENT, predicate.pattern, negated=True)
     return ast.ContainsPredicate(DOCUMENT, predicate.value, negated=True, quantifier=predicate.quantifier)
@@ -175,10 +228,6 @@ embedding_texts = st.builds(ast.EmbeddingText, texts, st.none() | texts)
 embeddings = embedding_texts | st.builds(ast.EmbeddingVector, vectors | sparse_vectors | parameters)
 
 
-def maybe(strategy):
-    return st.none() | strategy
-
-
 @st.composite
 def rrfs(draw, ranks):
     inner = draw(tuples_of(ranks))
@@ -189,10 +238,8 @@ def rrfs(draw, ranks):
 
 
 def rank_expressions(fields):
-    unsigned = st.integers(0) | st.floats(0, allow_nan=False, allow_infinity=False).map(abs)
-    leaves = st.one_of(
-        st.builds(ast.Number, st.builds(ast.Literal, unsigned) | parameters),
-        fields,
+    """Expressions with searches among them."""
+    searches = st.one_of(
         st.builds(
             ast.Knn,
             embeddings | parameters,
@@ -209,19 +256,20 @@ def rank_expressions(fields):
             return_rank=maybe(flags),
             k1=maybe(not_negative),
             b=maybe(shares),
+            statistics=maybe(parameters | st.sampled_from(["ALL", "all"]).map(ast.Literal)),
         ),
     )
-    return st.recursive(
-        leaves,
-        lambda inner: st.one_of(
-            st.builds(ast.Unary, st.sampled_from("+-"), inner),
-            st.builds(ast.Binary, st.sampled_from("+-*/"), inner, inner),
-            st.builds(ast.Call, st.sampled_from(["ABS", "EXP", "LOG"]), st.tuples(inner)),
-            st.builds(ast.Call, st.sampled_from(["COALESCE", "MAX", "MIN"]), tuples_of(inner)),
-            rrfs(inner),
-        ),
-        max_leaves=6,
-    )
+    return expressions(fields, searches)
+
+
+# Fields that mean the same whatever the collections of a statement are called.
+plain_fields = (
+    st.sampled_from(ast.SYSTEM_COLUMNS).map(ast.Field)
+    | names.filter(lambda name: is_key((name,))).map(lambda name: ast.Field("metadata", (name,), bare=True))
+    | tuples_of(names).map(lambda path: ast.Field("metadata", path))
+)
+any_expression = expressions(plain_fields)
+any_rank = rank_expressions(plain_fields)
 
 
 # Statements
@@ -245,8 +293,9 @@ def queries(draw):
     """SELECT statements with any set of clauses."""
     sources_ = draw(tuples_of(sources))
     columns = fields(sources_)
-    operand = operands(columns)
-    stars = st.builds(ast.Star, tuples_of(columns, 0))
+    operand = columns | any_expression
+    replaced = tuples_of(st.builds(ast.ProjectionItem, operand, names), 0, 2)
+    stars = st.builds(ast.Star, tuples_of(columns, 0), replaced)
     items = tuples_of(stars | st.builds(ast.ProjectionItem, operand, maybe(names)))
     order = tuples_of(
         st.builds(ast.OrderItem, operand, st.sampled_from(["ASC", "DESC"]), st.sampled_from([None, "FIRST", "LAST"]))
@@ -256,22 +305,22 @@ def queries(draw):
     ranking = draw(
         st.sampled_from([{}])
         | st.fixed_dictionaries({"embedding": embeddings | batch})
-        | st.fixed_dictionaries({"rank": rank_expressions(columns)})
+        | st.fixed_dictionaries({"rank": any_rank})
     )
     rerank = st.builds(ast.Rerank, plain_names.map(str.upper), arguments(0))
     return ast.Query(
         draw(st.builds(ast.Projection, items, st.booleans())),
         sources_,
         excluded=draw(st.just(()) | tuples_of(source_names)),
-        where=draw(maybe(predicates(operand))),
+        where=draw(maybe(operand)),
         where_document=draw(maybe(document_predicates)),
         similarity=draw(st.sampled_from([None, "COSINE", "L2", "IP"])),
         topk=draw(maybe(counts)),
-        group_by=draw(maybe(st.builds(ast.GroupBy, tuples_of(columns), maybe(keep)))),
-        having=draw(maybe(predicates(operand))),
+        group_by=draw(maybe(st.builds(ast.GroupBy, tuples_of(operand), maybe(keep)))),
+        having=draw(maybe(operand)),
         order_by=draw(st.just(()) | order),
         rerank=draw(maybe(rerank)),
-        limit=draw(maybe(counts)),
+        limit=draw(maybe(counts | st.builds(ast.Binary, st.sampled_from("+*"), counts, parameters))),
         offset=draw(maybe(counts)),
         score_threshold=draw(maybe(bounds)),
         options=draw(st.just(()) | arguments(1)),
