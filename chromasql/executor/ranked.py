@@ -14,6 +14,7 @@ from chromasql.executor.compatibility import (
     check_spaces,
     have_comparable_distances,
 )
+from chromasql.executor.keywords import outdated_collections, warn_of_slow_search
 from chromasql.executor.materialize import materialize
 from chromasql.executor.state import SHARE, Candidates, Page, StatementContext
 from chromasql.operators.merge import merge_by_distance, merge_by_rank
@@ -34,6 +35,7 @@ from chromasql.plan.search_payload import query_of
 from chromasql.protocols import QueryVector
 from chromasql.retrieval.candidates import CandidateRows, rows_by_leaf, search_leaves
 from chromasql.retrieval.embedding import SparseVectors, Vectors, count_calls, embed_sparse, embed_texts
+from chromasql.retrieval.indexed_keywords import build_segment
 from chromasql.retrieval.search_api import search_whole
 
 __all__ = ["rank"]
@@ -80,6 +82,19 @@ async def rank(context: StatementContext) -> list[Candidates | Page]:
     search = partial(_search, context, leaves, queries)
     answers = await dispatcher.fan_out("rank", opened, search, share=context.share_before_fetch)
     lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
+    compared: set[str] = set()
+    while outdated := await outdated_collections(context, answers, lists) - compared:
+        # A document of another collection may be among the winners then; one that was read again is not asked twice.
+        compared |= outdated
+        behind = [handle for handle in opened if handle.name in outdated]
+        anew = partial(search, outdated=True)
+        again = await dispatcher.fan_out("rank", behind, anew, share=context.share_before_fetch)
+        others = [answer for answer in answers if answer[0] not in behind]
+        answers = sorted([*others, *again], key=lambda answer: answer[0].place)
+        lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
+    for handle, found in answers:
+        context.reader(handle, "rank").count_rows(len(found))
+    warn_of_slow_search(context, answers)
     if not fused:
         return [
             Candidates(await _score(context, ranking, lists), ranking, _shared_vector(context, ranking, queries))
@@ -172,12 +187,21 @@ async def _search_whole(context: StatementContext, handle: CollectionHandle, que
 
 
 async def _search(
-    context: StatementContext, leaves: Sequence[Leaf], queries: QueriesByName, handle: CollectionHandle
+    context: StatementContext,
+    leaves: Sequence[Leaf],
+    queries: QueriesByName,
+    handle: CollectionHandle,
+    *,
+    outdated: bool = False,
 ) -> CandidateRows:
-    reader = context.reader(handle, "rank")
-    found = await search_leaves(reader, context.plan, leaves, queries.get(handle.name, {}))
-    reader.count_rows(len(found))
-    return found
+    reader, plan, index = context.reader(handle, "rank"), context.plan, context.options.keyword_index
+    if index is not None and outdated:
+        if plan.view is None:
+            await build_segment(reader, index, plan.page)
+        else:
+            # A statement within a scope reads nothing that it may not see.
+            index = None
+    return await search_leaves(reader, plan, leaves, queries.get(handle.name, {}), index)
 
 
 async def _score(
