@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chromasql.adapters.forked_clients import is_inherited, opening, reopen_client
 from chromasql.adapters.names import is_collection_name
+from chromasql.concurrency.forks import reset_in_child
 from chromasql.concurrency.lifetime import closed_error
 from chromasql.concurrency.threads import run_blocking
 from chromasql.errors import ChromaSQLPlanningError, describe_exception
@@ -16,9 +17,6 @@ from chromasql.errors import ChromaSQLPlanningError, describe_exception
 __all__ = ["FolderProvider", "SimpleAsyncClientAdapter"]
 
 _PAGE = 1000
-
-
-_opening = threading.Lock()
 
 
 class SimpleAsyncClientAdapter:
@@ -39,6 +37,11 @@ class SimpleAsyncClientAdapter:
             )
         self._client = client
         self._names = None if collection_names is None else tuple(dict.fromkeys(collection_names))
+        self.after_fork()
+        reset_in_child(self)
+
+    def after_fork(self) -> None:
+        """Begin without handles: those of the parent do not work in the child of a fork."""
         self._handles: dict[str, Any] = {}
 
     async def get_collection(self, name: str) -> Any:
@@ -48,7 +51,7 @@ class SimpleAsyncClientAdapter:
         if self._names is not None and name not in self._names:
             raise LookupError(f"collection {name} is not among those of this adapter")
         if name not in self._handles:
-            self._handles[name] = await self._call(self._client.get_collection, name)
+            self._handles[name] = await self._call("get_collection", name)
         return self._handles[name]
 
     async def list_collection_names(self) -> Sequence[str]:
@@ -57,7 +60,7 @@ class SimpleAsyncClientAdapter:
             return list(self._names)
         names: list[str] = []
         while True:
-            page = await self._call(self._client.list_collections, limit=_PAGE, offset=len(names))
+            page = await self._call("list_collections", limit=_PAGE, offset=len(names))
             names.extend(collection.name for collection in page)
             if len(page) < _PAGE:
                 return list(dict.fromkeys(names))
@@ -70,7 +73,10 @@ class SimpleAsyncClientAdapter:
         """Drop a stale handle."""
         self._handles.pop(name, None)
 
-    async def _call(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+    async def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        if is_inherited(self._client):
+            self._client = await run_blocking(reopen_client, self._client)
+        method = getattr(self._client, name)
         if inspect.iscoroutinefunction(method):
             return await method(*args, **kwargs)
         return await run_blocking(method, *args, **kwargs)
@@ -92,9 +98,14 @@ class FolderProvider:
                 "or an address that starts with http://",
                 code="invalid-provider",
             )
+        self._closed = False
+        self.after_fork()
+        reset_in_child(self)
+
+    def after_fork(self) -> None:
+        """Begin without a client: that of the parent does not work in the child of a fork."""
         self._client: Any = None
         self._adapter: SimpleAsyncClientAdapter | None = None
-        self._closed = False
 
     async def get_collection(self, name: str) -> Any:
         """Return the collection of that name."""
@@ -120,7 +131,7 @@ class FolderProvider:
 
     def _close(self) -> None:
         # A thread that is opening the folder finishes first.
-        with _opening:
+        with opening():
             client, self._client, self._adapter = self._client, None, None
         if client is not None:
             client.close()
@@ -132,7 +143,7 @@ class FolderProvider:
         import chromadb
 
         # chromadb keeps its open folders in tables that two threads must not fill at once.
-        with _opening:
+        with opening():
             if self._closed:
                 raise closed_error()
             if self._adapter is None:

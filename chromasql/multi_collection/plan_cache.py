@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chromasql import ast
 from chromasql.analysis import bind_parameters
+from chromasql.concurrency.byte_cache import ByteCache
 from chromasql.plan import QueryPlan, StatementPlan
 from chromasql.planner import Settings, plan_bound, with_vector
 from chromasql.planner.scope import Scope
 
 __all__ = ["PlanCache"]
 
-_MAX_PLANS = 256
+_MAX_BYTES = 16_000_000
+
+
+# The bytes of a tree and its plan for each character of the text, and for the shortest, measured over many statements.
+_BYTES_PER_CHARACTER = 150
+_LEAST_BYTES = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +42,14 @@ class PlanCache:
     Binds and plans the statements of an engine within a scope.
 
     A statement without parameters, or whose only parameter is the vector of USING EMBEDDING, is planned once for each
-    `Settings`. The plans used least recently are dropped first; ``max_plans`` are kept.
+    `Settings`. The plans used least recently are dropped first; they take ``max_bytes``, about.
     """
 
-    def __init__(self, scope: Scope, *, max_plans: int = _MAX_PLANS) -> None:
+    def __init__(self, scope: Scope, *, max_bytes: int = _MAX_BYTES) -> None:
         self._scope = scope
-        self._max_plans = max_plans
         # Keyed by id(): an entry holds its tree, so the id cannot be reused. The parser returns the same tree for the
         # same text.
-        self._entries: OrderedDict[tuple[int, Settings], _Entry] = OrderedDict()
+        self._entries: ByteCache[tuple[int, Settings], _Entry] = ByteCache(max_bytes)
 
     def __len__(self) -> int:
         """Return the number of plans that are kept."""
@@ -63,24 +67,18 @@ class PlanCache:
         key = id(statement), settings
         entry = self._entries.get(key)
         if entry is not None and not entry.takes_vector and not params:
-            self._entries.move_to_end(key)
             return statement, entry.plan
         bound = bind_parameters(statement, params)
         vector = _dense_vector(bound)
         if entry is not None and vector is not None:
             assert isinstance(entry.plan, QueryPlan)
-            self._entries.move_to_end(key)
             return bound, with_vector(entry.plan, vector)
         plan = plan_bound(bound, settings=settings, scope=self._scope)
         takes_vector = vector is not None and _is_only_parameter_the_vector(statement)
         if (bound is statement or takes_vector) and _is_reusable(plan):
-            self._keep(key, _Entry(statement, plan, takes_vector))
+            size = _LEAST_BYTES + _BYTES_PER_CHARACTER * len(statement.source_text or "")
+            self._entries.keep(key, _Entry(statement, plan, takes_vector), size)
         return bound, plan
-
-    def _keep(self, key: tuple[int, Settings], entry: _Entry) -> None:
-        self._entries[key] = entry
-        if len(self._entries) > self._max_plans:
-            self._entries.popitem(last=False)
 
 
 def _dense_vector(bound: ast.Statement) -> tuple[float, ...] | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
+
+from chromasql.concurrency.byte_cache import ByteCache
 
 __all__ = [
     "check_regex",
@@ -202,8 +203,23 @@ def regex_size(pattern: str) -> int:
     return int(_compiled(pattern).programsize)
 
 
-@lru_cache(maxsize=256)
+# The bytes of an instruction of a compiled pattern, measured, and of the object around them.
+_BYTES_PER_INSTRUCTION = 16
+_LEAST_BYTES = 4000
+
+
+_kept: ByteCache[str, Any] = ByteCache(64_000_000)
+
+
 def _compiled(pattern: str) -> Any:
+    kept = _kept.get(pattern)
+    if kept is not None:
+        return kept
+    compiled = _compile(pattern)
+    return _kept.keep(pattern, compiled, _LEAST_BYTES + _BYTES_PER_INSTRUCTION * int(compiled.programsize))
+
+
+def _compile(pattern: str) -> Any:
     import re2
 
     options = re2.Options()

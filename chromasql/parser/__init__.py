@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from chromasql import _publish, ast
 from chromasql._source import Span
+from chromasql.concurrency.byte_cache import ByteCache
 from chromasql.errors import ChromaSQLParseError
 from chromasql.grammar import load_grammar
 from chromasql.parser.builder import Builder
@@ -27,8 +28,8 @@ MAX_LENGTH = 1_000_000
 """The maximal number of characters of a statement; long lists belong in a parameter."""
 
 
-_MAX_CACHED_LENGTH = 10_000
-"""The maximal number of characters of a text whose tree is kept."""
+# The bytes of a tree for each character of its text, measured over statements short and long.
+_BYTES_PER_CHARACTER = 85
 
 
 def parse(text: str) -> ast.Statement:
@@ -58,7 +59,8 @@ def parse_script(text: str) -> ast.Script:
             f"the statement has {len(text)} characters, more than {MAX_LENGTH}; pass long lists as parameters",
             code="too-long",
         )
-    return _kept(text) if len(text) <= _MAX_CACHED_LENGTH else _read(text)
+    kept = _kept.get(text)
+    return _kept.keep(text, _read(text), _BYTES_PER_CHARACTER * len(text)) if kept is None else kept
 
 
 def _read(text: str) -> ast.Script:
@@ -82,7 +84,7 @@ def _read(text: str) -> ast.Script:
         raise
 
 
-_kept = lru_cache(maxsize=512)(_read)
+_kept: ByteCache[str, ast.Script] = ByteCache(16_000_000)
 
 
 @cache

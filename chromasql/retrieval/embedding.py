@@ -19,6 +19,7 @@ from functools import partial
 from inspect import Parameter
 from typing import Any, TypeVar
 
+from chromasql.concurrency.byte_cache import ByteCache
 from chromasql.concurrency.tasks import cancel_all
 from chromasql.concurrency.threads import call_user_code, run_user_code
 from chromasql.dispatch.embedding_functions import CollectionEmbedder
@@ -45,30 +46,25 @@ SparseVectors = dict[tuple[TextQuery, str], dict[str, Any]]
 
 
 class VectorCache:
-    """The vectors of the texts that were used last, by embedder; at most ``size`` of them."""
+    """The vectors of the texts that were used last, by embedder; they take ``max_bytes``, about."""
 
-    def __init__(self, size: int = 1024) -> None:
-        self._size = size
-        self._vectors: OrderedDict[tuple[str, TextQuery], list[float]] = OrderedDict()
+    def __init__(self, max_bytes: int = 50_000_000) -> None:
+        self._vectors: ByteCache[tuple[str, TextQuery], list[float]] = ByteCache(max_bytes)
 
     def known(self, embedder: str, queries: Iterable[TextQuery]) -> Vectors:
         """Return the vectors of those of these texts that are in the cache."""
         found: Vectors = {}
         for query in queries:
-            # Taken out and put back at the end: another thread may forget the vector at any moment.
-            vector = self._vectors.pop((embedder, query), None)
+            vector = self._vectors.get((embedder, query))
             if vector is not None:
-                self._vectors[embedder, query] = vector
                 found[query] = vector
         return found
 
     def keep(self, embedder: str, vectors: Vectors) -> None:
         """Keep vectors, and drop those that were used longest ago."""
         for query, vector in vectors.items():
-            self._vectors[embedder, query] = vector
-        while len(self._vectors) > self._size:
-            with suppress(KeyError):
-                self._vectors.popitem(last=False)
+            # A float takes 24 bytes, and its place in the list 8; the text up to 4 for each character.
+            self._vectors.keep((embedder, query), vector, 300 + 32 * len(vector) + 4 * len(query.text))
 
 
 def batch_embedder(function: AnyEmbedder) -> AnyEmbedder:
@@ -244,11 +240,14 @@ async def _built_function(own: CollectionEmbedder) -> Any:
     """Build an embedding function once; some load a model."""
     if not own.cacheable:
         return own.build()
-    if own.key not in _built:
-        _built[own.key] = await run_user_code(own.build)
+    function = _built.get(own.key)
+    if function is None:
+        function = _built[own.key] = await run_user_code(own.build)
         while len(_built) > _MAX_BUILT:
-            _built.popitem(last=False)
-    return _built[own.key]
+            # Another thread may have been here before.
+            with suppress(KeyError):
+                _built.popitem(last=False)
+    return function
 
 
 def _failure(embed_fn: Callable[..., Any]) -> str:

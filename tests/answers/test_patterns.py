@@ -42,7 +42,7 @@ def test_re2_re_checks_patterns(store: Any, monkeypatch: pytest.MonkeyPatch) -> 
         return really(pattern, options)
 
     monkeypatch.setattr(re2, "compile", compile_and_note)
-    patterns._compiled.cache_clear()
+    patterns._kept.clear()
     with chromasql.connect(client) as database:
         rows = database.execute(f"SELECT id FROM {name} WHERE text REGEX '^a{{10}}$'").rows
 

@@ -23,7 +23,7 @@ def _forget() -> None:
     """Let no text be known; the older package keeps none."""
     kept = getattr(parser, "_kept", None)
     if kept is not None:
-        kept.cache_clear()
+        kept.clear()
 
 
 def _seconds(sql: str, times: int, before: Callable[[], Any]) -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
+from tests.support.processes import run
 
 HEAD = """
 import asyncio, os, sys, threading, time
@@ -16,17 +14,11 @@ TEXT = "SELECT id FROM docs USING EMBEDDING (TEXT 'x') LIMIT 1"
 """
 
 
-def run(program: str) -> str:
-    """Run a program that has to end by itself and to print no error, and return what it prints."""
-    command = [sys.executable, "-c", HEAD + textwrap.dedent(program)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return ended.stdout
-
-
 def test_a_fork_before_and_after() -> None:
     """A child answers with a database made before the fork and one made after it; it waited for ever before."""
-    found = run("""
+    found = run(
+        HEAD,
+        """
         before = connect(P)
         before.execute(SQL)
         child = os.fork()
@@ -35,13 +27,16 @@ def test_a_fork_before_and_after() -> None:
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         print(before.execute(SQL).rows)
-    """)
+    """,
+    )
     assert found == "[{'id': 'a'}] [{'id': 'a'}]\n[{'id': 'a'}]\n"
 
 
 def test_an_embedder_that_exits() -> None:
     """SystemExit and KeyboardInterrupt of an embedder fail its statement; every later one of the process failed before."""
-    found = run("""
+    found = run(
+        HEAD,
+        """
         def embed(text): raise SystemExit(3)
         async def embed_async(text): raise KeyboardInterrupt
         other = connect(P)
@@ -51,7 +46,8 @@ def test_an_embedder_that_exits() -> None:
             except chromasql.ChromaSQLExecutionError as error:
                 print(error.failures[0].message)
             print(other.execute(SQL).rows)
-    """)
+    """,
+    )
     assert found.splitlines() == [
         "SystemExit was raised: 3",
         "[{'id': 'a'}]",
@@ -62,7 +58,9 @@ def test_an_embedder_that_exits() -> None:
 
 def test_the_end_beside_a_statement() -> None:
     """The interpreter ends, silently, beside a statement that hangs; it never ended before."""
-    run("""
+    run(
+        HEAD,
+        """
         begun = threading.Event()
         class Hangs:
             async def get_collection(self, name):
@@ -72,21 +70,27 @@ def test_the_end_beside_a_statement() -> None:
                 return ["docs"]
         threading.Thread(target=connect(Hangs()).execute, args=(SQL,), daemon=True).start()
         begun.wait()
-    """)
+    """,
+    )
 
 
 def test_a_stream_that_is_half_read() -> None:
     """A stream that is half read when the interpreter ends prints nothing; it printed a RuntimeError before."""
-    found = run("""
+    found = run(
+        HEAD,
+        """
         rows = connect(P).stream(SQL)
         print(next(rows))
-    """)
+    """,
+    )
     assert found == "{'id': 'a'}\n"
 
 
 def test_embedders_that_ask_the_database() -> None:
     """Eight statements whose embedders ask the same database are all answered; none was before."""
-    found = run("""
+    found = run(
+        HEAD,
+        """
         import chromadb
         client = chromadb.EphemeralClient()
         client.create_collection("docs", embedding_function=None).add(ids=["a"], embeddings=[[1.0]])
@@ -104,13 +108,16 @@ def test_embedders_that_ask_the_database() -> None:
         for thread in threads: thread.start()
         for thread in threads: thread.join()
         print(len(rows))
-    """)
+    """,
+    )
     assert found == "8\n"
 
 
 def test_a_hung_embedder_of_another_database() -> None:
     """Four embedders that hang keep no other database from answering; they took all threads of the process before."""
-    found = run("""
+    found = run(
+        HEAD,
+        """
         import chromadb
         client = chromadb.EphemeralClient()
         client.create_collection("docs", embedding_function=None).add(ids=["a"], embeddings=[[1.0]])
@@ -123,5 +130,6 @@ def test_a_hung_embedder_of_another_database() -> None:
             threading.Thread(target=hung.execute, args=(TEXT,), daemon=True).start()
         begun.wait()
         print(connect(client, embed_fn=lambda text: [1.0]).execute(TEXT).rows, hung.execute(SQL).rows)
-    """)
+    """,
+    )
     assert found == "[{'id': 'a'}] [{'id': 'a'}]\n"

@@ -80,7 +80,7 @@ def test_settings_have_plans_of_their_own() -> None:
 
 def test_the_plan_used_least_recently_is_dropped() -> None:
     """Of more statements than are kept, the one used longest ago is planned again."""
-    plans, settings = PlanCache(OPEN, max_plans=2), Settings()
+    plans, settings = PlanCache(OPEN, max_bytes=14_000), Settings()
     statements = [parse(f"SELECT id FROM docs LIMIT {limit}") for limit in (1, 2, 3)]
     kept = [plans.bind_and_plan(statements[index], None, settings)[1] for index in (0, 1, 0, 2)]
 

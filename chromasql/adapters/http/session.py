@@ -7,6 +7,7 @@ import io
 import math
 import re
 import time
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,11 +15,12 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from chromasql.adapters.http.errors import HttpConnectionError, HttpError, HttpNotFoundError, HttpResponseError
+from chromasql.concurrency.forks import leak, reset_in_child
 from chromasql.errors import describe_exception
 from chromasql.protocols import QueryVector
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import BaseConnector, ClientResponse, ClientSession
 
     from chromasql.adapters.http.options import HttpOptions
 
@@ -51,6 +53,17 @@ class Server:
     closed: bool = False
     # A session holds its loop, so a weak key would never go: those of closed loops are dropped instead.
     sessions: dict[asyncio.AbstractEventLoop, ClientSession] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # aiohttp complains of sessions that nobody closes; a database that is merely dropped ends its own.
+        weakref.finalize(self, _end_sessions, self.sessions)
+        reset_in_child(self)
+
+    def after_fork(self) -> None:
+        """Begin without sessions: the parent goes on to use their connections, so nothing here may close them."""
+        for session in self.sessions.values():
+            leak(session)
+        self.sessions.clear()
 
     async def call(self, method: str, path: str) -> Any:
         """Send one request without a body and return its JSON."""
@@ -202,6 +215,28 @@ class Server:
             kind=kind,
             retry_after=_read_retry_after(response.headers.get("Retry-After")),
         )
+
+
+def _end_sessions(sessions: dict[asyncio.AbstractEventLoop, ClientSession]) -> None:
+    """Close the connections of a server that was dropped, each on the thread of its event loop."""
+    while sessions:
+        loop, session = sessions.popitem()
+        connector = session.connector
+        session.detach()
+        if connector is None:
+            continue
+        try:
+            loop.call_soon_threadsafe(_end_connector, connector)
+        except RuntimeError:
+            # The loop is closed, and runs nothing any more.
+            _end_connector(connector)
+
+
+def _end_connector(connector: BaseConnector) -> None:
+    """Close connections without waiting until they are closed."""
+    closing = connector.close()
+    with suppress(StopIteration):
+        closing.__await__().send(None)
 
 
 def clean_reason(text: str, longest: int = _LONGEST_REASON) -> str:
