@@ -41,7 +41,9 @@ if _t.TYPE_CHECKING:
     )
     from chromasql.executor import execute_plan
     from chromasql.explain import explain_plan
+    from chromasql.keyword_index import KeywordIndexStatus
     from chromasql.multi_collection import execute_multi_collection
+    from chromasql.multi_collection.keywords import KeywordIndexProgress
     from chromasql.multi_collection.recall import CollectionRecall, RecallProgress, RecallReport
     from chromasql.operators.rerank import REQUIRED, RerankRequest, register_reranker
     from chromasql.parser import parse, parse_script
@@ -72,6 +74,8 @@ __all__ = [  # noqa: RUF022 - in plain alphabetical order, constants too
     "ExecutionResult",
     "Failure",
     "HttpProvider",
+    "KeywordIndexProgress",
+    "KeywordIndexStatus",
     "MemoryProvider",
     "MetadataFieldRouter",
     "Outcome",
@@ -125,6 +129,8 @@ _HOME = {
     "ExecutionResult": "chromasql.result",
     "Failure": "chromasql.errors",
     "HttpProvider": "chromasql.adapters",
+    "KeywordIndexProgress": "chromasql.multi_collection.keywords",
+    "KeywordIndexStatus": "chromasql.keyword_index",
     "MemoryProvider": "chromasql.adapters",
     "MetadataFieldRouter": "chromasql.adapters",
     "Outcome": "chromasql.result",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +17,7 @@ from chromasql.concurrency.portal import run_in_portal, start_in_portal
 from chromasql.errors import ChromaSQLPlanningError, near_names
 from chromasql.multi_collection import Engine, EngineOptions
 from chromasql.multi_collection.engine import OptionalParameters
+from chromasql.multi_collection.keywords import AsyncKeywordIndexControl, KeywordIndexControl
 from chromasql.multi_collection.recall import RecallOptions, RecallProgress, RecallReport, measure
 from chromasql.parser import parse
 from chromasql.planner import Settings
@@ -36,6 +38,7 @@ def connect_async(
     max_per_collection: int | None = None,
     dialect: str | None = None,
     scope: Scope | None = None,
+    keyword_index: str | Path | bool | None = None,
     headers: Mapping[str, str] | None = None,
     token: str | None = None,
     tenant: str | None = None,
@@ -68,6 +71,9 @@ def connect_async(
         The kind of Chroma, ``local`` or ``distributed``. Default: detected with one request.
     scope : Scope, optional
         What the statements may reach. Default: everything.
+    keyword_index : str, pathlib.Path or bool, optional
+        A folder in which to keep the words of the documents for BM25, or True to keep them in memory. Default: BM25
+        reads the documents.
     headers, token, tenant, database, ssl : optional
         For an address; see `chromasql.HttpProvider`.
 
@@ -91,6 +97,7 @@ def connect_async(
         max_per_collection,
         dialect,
         OPEN if scope is None else scope,
+        keyword_index=keyword_index,
     )
     provider, owned = open_source(source, HttpOptions(headers, token, tenant, database, ssl))
     return AsyncDatabase(Engine(provider, options), provider if owned else None)
@@ -203,6 +210,11 @@ class AsyncDatabase:
         """
         return AsyncDatabase(self._engine.scoped(scope))
 
+    @property
+    def keyword_index(self) -> AsyncKeywordIndexControl:
+        """Builds, refreshes and shows the keyword index, where `connect_async` was told to keep one."""
+        return AsyncKeywordIndexControl(self._engine)
+
     def prepare(self, sql: str) -> AsyncPrepared:
         """Parse a statement once, to execute it many times; raise `ChromaSQLParseError` where it is not one."""
         return AsyncPrepared(self, parse(sql))
@@ -271,6 +283,11 @@ class Database:
     def scoped(self, scope: Scope) -> Database:
         """Return this database for statements that may reach no more than a scope; see `AsyncDatabase.scoped`."""
         return Database(self._database.scoped(scope))
+
+    @property
+    def keyword_index(self) -> KeywordIndexControl:
+        """Builds, refreshes and shows the keyword index; see `AsyncDatabase.keyword_index`."""
+        return KeywordIndexControl(self._database.keyword_index)
 
     def prepare(self, sql: str) -> Prepared:
         """Parse a statement once, to execute it many times; raise `ChromaSQLParseError` where it is not one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from chromasql.dispatch.open_collection import CollectionHandle
@@ -12,6 +13,7 @@ from chromasql.operators.row import Row
 from chromasql.plan import FEW_MATCHES, KnnLeaf, Leaf
 from chromasql.plan.dialect import LOCAL
 from chromasql.retrieval.candidates import CandidateRows, search_leaves
+from chromasql.retrieval.indexed_keywords import build_segment
 from chromasql.retrieval.scan import scan
 
 __all__ = ["Queries", "QueriesByName", "search_collections"]
@@ -29,24 +31,42 @@ Answers: TypeAlias = list[tuple[CollectionHandle, CandidateRows]]
 
 
 async def search_collections(
-    context: StatementContext, opened: Sequence[CollectionHandle], leaves: Sequence[Leaf], queries: QueriesByName
+    context: StatementContext,
+    opened: Sequence[CollectionHandle],
+    leaves: Sequence[Leaf],
+    queries: QueriesByName,
+    *,
+    outdated: bool = False,
 ) -> Answers:
     """
     Search all leaves in every collection.
 
     An index may miss a record. So where few records satisfy the filter, they are measured instead; whether they are few
-    is said of the statement and not of a collection, so that it does not depend on how the records are spread. Raises
-    what `Dispatcher.fan_out` raises.
+    is said of the statement and not of a collection, so that it does not depend on how the records are spread.
+
+    Parameters
+    ----------
+    context : StatementContext
+        The run of the statement.
+    opened : Sequence of CollectionHandle
+        The collections, open.
+    leaves : Sequence of Leaf
+        The leaves of all its rankings, each once.
+    queries : Mapping
+        The queries of the KNN leaves, by collection.
+    outdated : bool
+        Whether the keyword index of these collections is to be brought up to date first. Default: no.
+
+    Returns
+    -------
+    list
+        What each collection returned that did not fail.
+
+    Raises
+    ------
+    ChromaSQLExecutionError
+        As `Dispatcher.fan_out` does.
     """
-    answers = await _search_and_measure(context, opened, leaves, queries)
-    for handle, found in answers:
-        context.reader(handle, "rank").count_rows(len(found))
-    return answers
-
-
-async def _search_and_measure(
-    context: StatementContext, opened: Sequence[CollectionHandle], leaves: Sequence[Leaf], queries: QueriesByName
-) -> Answers:
     plan = context.plan
     matching: Mapping[str, Mapping[str, Row]] = {}
     knn = [leaf for leaf in leaves if isinstance(leaf, KnnLeaf)]
@@ -54,7 +74,8 @@ async def _search_and_measure(
         matching = await _match(context, opened)
         if sum(map(len, matching.values())) <= FEW_MATCHES:
             context = _measuring(context)
-    answers = await _search(context, opened, leaves, queries, matching)
+    search = partial(_search, outdated=outdated)
+    answers = await search(context, opened, leaves, queries, matching)
     matched = [found.matched for _, found in answers if found.matched is not None]
     if not matched:
         return answers
@@ -62,7 +83,7 @@ async def _search_and_measure(
         again, context = [handle for handle, _ in answers], _measuring(context)
     else:
         again, context = [handle for handle, found in answers if found.unfinished], _with(context, exact=False)
-    by_place = {handle.place: found for handle, found in await _search(context, again, knn, queries, matching)}
+    by_place = {handle.place: found for handle, found in await search(context, again, knn, queries, matching)}
     for handle, found in answers:
         if handle.place in by_place:
             found.knn = by_place[handle.place].knn
@@ -98,10 +119,18 @@ async def _search(
     leaves: Sequence[Leaf],
     queries: QueriesByName,
     matching: Mapping[str, Mapping[str, Row]],
+    *,
+    outdated: bool,
 ) -> Answers:
     async def search(handle: CollectionHandle) -> CandidateRows:
-        reader = context.reader(handle, "rank")
+        reader, plan, index = context.reader(handle, "rank"), context.plan, context.options.keyword_index
+        if index is not None and outdated:
+            if plan.view is None:
+                await build_segment(reader, index, plan.page)
+            else:
+                # A statement within a scope reads nothing that it may not see.
+                index = None
         own = queries.get(handle.name, {})
-        return await search_leaves(reader, context.plan, leaves, own, matching.get(handle.name))
+        return await search_leaves(reader, plan, leaves, own, index, matching.get(handle.name))
 
     return await context.dispatcher.fan_out("rank", handles, search, share=context.share_before_fetch)

@@ -14,6 +14,7 @@ from chromasql.executor.compatibility import (
     check_spaces,
     have_comparable_distances,
 )
+from chromasql.executor.keywords import outdated_collections, warn_of_slow_search
 from chromasql.executor.leaves import Queries, QueriesByName, search_collections
 from chromasql.executor.materialize import materialize
 from chromasql.executor.state import SHARE, Candidates, Page, StatementContext
@@ -73,6 +74,22 @@ async def rank(context: StatementContext) -> list[Candidates | Page]:
             return [page]
     answers = await search_collections(context, opened, leaves, queries)
     lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
+    compared: set[str] = set()
+    while outdated := await outdated_collections(context, answers, lists) - compared:
+        # A document of another collection may be among the winners then; one that was read again is not asked twice.
+        compared |= outdated
+        behind = [handle for handle in opened if handle.name in outdated]
+        words = [leaf for leaf in leaves if isinstance(leaf, Bm25Leaf)]
+        again = await search_collections(context, behind, words, queries, outdated=True)
+        nearest = {handle.place: found.knn for handle, found in answers}
+        for handle, found in again:
+            found.knn = nearest[handle.place]
+        others = [answer for answer in answers if answer[0] not in behind]
+        answers = sorted([*others, *again], key=lambda answer: answer[0].place)
+        lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
+    for handle, found in answers:
+        context.reader(handle, "rank").count_rows(len(found))
+    warn_of_slow_search(context, answers)
     if not fused:
         return [
             Candidates(await _score(context, ranking, lists), ranking, _shared_vector(context, ranking, queries))

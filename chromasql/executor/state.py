@@ -9,6 +9,7 @@ from typing import Any
 from chromasql.dispatch.dispatcher import Dispatcher
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.dispatch.outcomes import StepName
+from chromasql.keyword_index import KeywordIndex
 from chromasql.operators.row import Row
 from chromasql.plan import QueryPlan, Ranking
 from chromasql.retrieval.collection_reader import CollectionReader
@@ -33,11 +34,14 @@ class RunOptions:
         The vectors of texts that were embedded before.
     explain_rows : bool
         Whether each row of a ranked statement has ``_explain``: its score, and rank and distance in each leaf.
+    keyword_index : KeywordIndex, optional
+        Where BM25 finds the words of documents. Default: it reads them.
     """
 
     embed_fn: Callable[..., Any] | None = None
     cache: VectorCache | None = None
     explain_rows: bool = False
+    keyword_index: KeywordIndex | None = None
 
 
 DEFAULT_OPTIONS = RunOptions()

@@ -31,6 +31,8 @@ from chromasql.executor import RunOptions, run_plan, stream_plan
 from chromasql.executor.catalog import describe_collection, show_collections
 from chromasql.executor.state import StatementContext
 from chromasql.explain import analyzed, explained
+from chromasql.keyword_index import KeywordIndex
+from chromasql.keyword_index.store import as_keyword_index
 from chromasql.multi_collection.listing import Lister
 from chromasql.multi_collection.long_texts import parse_in_time, run_in_time
 from chromasql.multi_collection.options import EngineOptions, check_limit, check_scope
@@ -88,6 +90,7 @@ class _Shared:
             self.concurrency, options.max_per_collection, self.provider.server_of or (lambda _: "")
         )
         self.vectors = VectorCache()
+        self.keyword_index = as_keyword_index(options.keyword_index)
         self.pools = Pools()
 
 
@@ -130,6 +133,16 @@ class Engine:
         joined = check_scope(scope).intersect(self._options.scope)
         options = dataclasses.replace(self._options, scope=joined, keep_raw=False)
         return Engine(self._provider.source, options, shared=self._shared, parent=self._lifetime)
+
+    @property
+    def keyword_index(self) -> KeywordIndex | None:
+        """The keyword index, which engines for scopes of this one share."""
+        return self._shared.keyword_index
+
+    @property
+    def is_scoped(self) -> bool:
+        """Whether there may be collections or records that this engine does not reach."""
+        return self._options.scope is not OPEN
 
     def close(self) -> None:
         """End the statements that run, here and in engines for scopes of this one, and refuse further ones."""
@@ -215,7 +228,7 @@ class Engine:
         return Dispatcher.start(source, options, trace=trace, limiter=self._shared.limits.for_running_loop())
 
     def _run_options(self, *, explain_rows: bool = False) -> RunOptions:
-        return RunOptions(self._options.embedder, self._shared.vectors, explain_rows)
+        return RunOptions(self._options.embedder, self._shared.vectors, explain_rows, self._shared.keyword_index)
 
     async def _run_current(self, ready: _Ready, *, explain_rows: bool) -> ExecutionResult:
         """Run a statement, and once more with reopened collections where one is not what it was known to be."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from chromasql import ast
@@ -34,6 +35,7 @@ class EngineOptions:
     dialect: str | None = None
     scope: Scope = OPEN
     keep_raw: bool = False
+    keyword_index: str | Path | bool | None = None
 
     def __post_init__(self) -> None:
         check_limit("max_concurrency", self.max_concurrency)

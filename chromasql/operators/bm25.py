@@ -53,7 +53,7 @@ class Statistics:
 @dataclass(frozen=True, slots=True, eq=False)
 class Postings:
     """
-    The documents of one collection that hold words of a query, numbered from 0.
+    Which documents of one collection hold words of a query; they are numbered from 0, and others may be among them.
 
     ``ids`` and ``lengths`` are by number; ``words`` has for each word the numbers of the documents that hold it,
     ascending, and how often each does.
@@ -63,8 +63,15 @@ class Postings:
     lengths: Numbers
     words: Mapping[str, tuple[Numbers, Numbers]]
 
-    def __len__(self) -> int:
-        return len(self.ids)
+    @property
+    def matches(self) -> int:
+        """How many documents hold one of the words."""
+        import numpy as np
+
+        is_match = np.zeros(len(self.ids), dtype=bool)
+        for numbers, _ in self.words.values():
+            is_match[numbers] = True
+        return int(is_match.sum())
 
 
 class Tally:
@@ -135,8 +142,8 @@ def best_matches(
 
     if not statistics.length:
         return []
-    scores = np.zeros(len(postings))
-    is_match = np.zeros(len(postings), dtype=bool)
+    scores = np.zeros(len(postings.ids))
+    is_match = np.zeros(len(postings.ids), dtype=bool)
     # k1 may be so large that a product is infinite; the document then scores 0, as in the limit.
     with np.errstate(over="ignore", under="ignore"):
         mean = statistics.length / statistics.documents

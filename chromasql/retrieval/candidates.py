@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chromasql.keyword_index import KeywordIndex
 from chromasql.operators.row import Row
 from chromasql.plan import FEW_MATCHES, Bm25Leaf, KnnLeaf, Leaf, QueryPlan
 from chromasql.plan.dialect import LOCAL
 from chromasql.retrieval.collection_reader import CollectionReader
-from chromasql.retrieval.keywords import KeywordMatches, best_rows_of, search_keywords
+from chromasql.retrieval.keyword_matches import KeywordMatches, best_rows_of
+from chromasql.retrieval.keywords import search_keywords
 from chromasql.retrieval.knn import nearest
 from chromasql.retrieval.knn_request import KnnRequest, MatchCount
 from chromasql.retrieval.search_api import search_knn
@@ -48,6 +50,7 @@ async def search_leaves(
     plan: QueryPlan,
     leaves: Sequence[Leaf],
     queries: Mapping[KnnLeaf, Any],
+    index: KeywordIndex | None = None,
     matching: Mapping[str, Row] | None = None,
 ) -> CandidateRows:
     """
@@ -63,6 +66,8 @@ async def search_leaves(
         The leaves of all its rankings, each once.
     queries : Mapping
         The vector of each KNN leaf: a list of floats, or a sparse vector in the form of the Search API.
+    index : KeywordIndex, optional
+        Where the words of documents are counted already. Default: the documents are read.
     matching : Mapping, optional
         The rows that satisfy the filter, by id, where they are known.
 
@@ -105,7 +110,7 @@ async def search_leaves(
         found.knn.update(zip(group, lists, strict=True))
     words = [leaf for leaf in leaves if isinstance(leaf, Bm25Leaf)]
     if words:
-        found.keywords = await search_keywords(reader, plan, words)
+        found.keywords = await search_keywords(reader, plan, words, index)
     return found
 
 
