@@ -152,3 +152,26 @@ def _ensemble(client: Any, texts: list[str], queries: list[str], vector: list[fl
     retrievers = [*(store.as_retriever(search_kwargs={"k": 10}) for store in stores), words]
     ensemble = EnsembleRetriever(retrievers=retrievers)
     figures["EnsembleRetriever, hybrid"] = _ms(ensemble.invoke, queries[:3], 1)
+
+
+def table(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the lines of the table of goals: what was compared, the figure, and the goal; without what was not run."""
+
+    def ratio(name: str, of: str) -> str | None:
+        return f"{figures[name] / figures[of]:.3g}" if name in figures and of in figures else None
+
+    lines = [
+        ("BM25 top 10 with the index / without it", ratio("words, index", "words, no index"), "<= 0.01"),
+        (
+            "BM25 top 10 with the index / `bm25s.retrieve` over the same tokens",
+            ratio("words, index", "bm25s, words"),
+            "<= 2.0",
+        ),
+        ("hybrid top 10 / `KNN` alone", ratio("hybrid, index", "nearest"), "<= 2.0"),
+        ("hybrid / LangChain's `EnsembleRetriever`", ratio("hybrid, index", "EnsembleRetriever, hybrid"), "<= 0.05"),
+        ("building the index / `bm25s`", ratio("build", "bm25s, build"), "<= 1.5"),
+        ("opening a kept index", f"{figures['open'] / 1000:.2g} s", "<= 0.5 s"),
+        ("refresh after 1,000 additions", f"{figures['refresh'] / 1000:.2g} s", "<= 2 s"),
+        ("hybrid under a filter of 83 % / without it", ratio("hybrid, index, filter", "hybrid, index"), "<= 5.0"),
+    ]
+    return [(what, found, goal) for what, found, goal in lines if found is not None]
