@@ -15,7 +15,7 @@ from tests.benchmarks import (
     concurrency,
     engine,
     fanout,
-    keyword,
+    keyword_search,
     langchain,
     load,
     parse_growth,
@@ -112,7 +112,7 @@ def _sections(options: argparse.Namespace, scratch: Path, served: bool) -> dict[
         "concurrency": lambda: with_server(shapes[0], concurrency.measure, shapes[0], min(rounds, 3)),
         "load": lambda: with_server(shapes[0], load.measure, shapes[0], options.seconds),
         "langchain": lambda: with_server(shapes[0], langchain.measure, shapes[0], rounds),
-        "keyword": lambda: keyword.measure((options.data or scratch) / f"words-{words}", words, min(rounds, 3)),
+        "keyword": lambda: keyword_search.measure((options.data or scratch) / f"words-{words}", words, min(rounds, 3)),
     }
 
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import keyword
+from tests.benchmarks import keyword_search
 from tests.benchmarks.fanout import ratios_of
 
 _INTRO = """# Benchmarks
@@ -407,7 +407,7 @@ def _keyword(found: dict[str, Any]) -> str:
                 f"{found['documents']:,} documents of 80 words from a Zipf vocabulary of 30,000, in 12 embedded collections; queries of two rare words "
                 "and three common ones, top 10. `bm25s` and `EnsembleRetriever` are measured where they are installed.\n"
             ),
-            _table(("compared", "figure", "goal"), keyword.table(found)),
+            _table(("compared", "figure", "goal"), keyword_search.table(found)),
             f"The index takes {found['disk'] / 1e6:,.0f} MB on the disk. In milliseconds:\n",
             _table(("what", "ms"), times.items()),
         )
