@@ -18,6 +18,7 @@ from chromasql.cli.connection import Connection, takes_connection, takes_options
 from chromasql.cli.index_report import Measurement, print_report
 from chromasql.cli.model_server import ModelServer
 from chromasql.cli.rendering import Format, guarded_output, print_table, render, shorten
+from chromasql.cli.word_index import Indexing, print_statuses
 from chromasql.errors import ChromaSQLError
 from chromasql.parser import parse
 from chromasql.plan import QueryPlan
@@ -186,6 +187,30 @@ def recall(
         raise typer.Exit(_PARTIAL)
     if missed:
         raise typer.Exit(_BELOW)
+
+
+@app.command()
+@takes_options(Connection, Indexing)
+def index(
+    connection: Connection,
+    indexing: Indexing,
+    source: Annotated[
+        str, typer.Argument(metavar="COLLECTIONS", help="What stands after FROM: a name, a pattern or a list.")
+    ],
+    *,
+    form: _Format = Format.TABLE,
+) -> None:
+    """
+    Build or refresh the keyword index, so that BM25 need not read the documents.
+
+    \b
+    Examples:
+      chromasql index '*' --path chromasql-demo --keyword-index demo-words
+      chromasql index 'docs-*' --url http://localhost:8000 --keyword-index words --refresh
+    """  # noqa: D301
+    with _report_errors():
+        statuses = indexing.run(connection, source)
+    print_statuses(statuses, form)
 
 
 @app.command()

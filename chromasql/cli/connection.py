@@ -51,6 +51,10 @@ class Connection:
     timeout: Annotated[
         float | None, typer.Option("--timeout", metavar="SECONDS", help="Time for the whole statement.")
     ] = None
+    keyword_index: Annotated[
+        Path | None,
+        typer.Option("--keyword-index", metavar="DIR", file_okay=False, help="Folder of the keyword index for BM25."),
+    ] = None
 
     def __post_init__(self) -> None:
         if (self.path is None) == (self.url is None):
@@ -68,10 +72,11 @@ class Connection:
 
         settings = chromasql.Settings(timeout=self.timeout)
         if self.url is None:
-            return chromasql.connect(self.path, settings=settings)
+            return chromasql.connect(self.path, settings=settings, keyword_index=self.keyword_index)
         return chromasql.connect(
             self.url,
             settings=settings,
+            keyword_index=self.keyword_index,
             token=self.token or os.environ.get(TOKEN_VARIABLE),
             headers=parse_headers(self.headers or ()) or None,
             tenant=self.tenant,

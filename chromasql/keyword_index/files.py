@@ -11,9 +11,11 @@ import io
 import json
 import os
 import tempfile
+import time
 import unicodedata
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ __all__ = ["VERSION", "read_segment", "write_segment"]
 
 VERSION = f"chromasql-keywords 1, words 1, unicode {unicodedata.unidata_version}"
 """What files are like and what words are; a file of another version is not used, and made anew."""
+
+_ABANDONED = 24 * 3600.0
+"""After how many seconds a file that is not finished never will be."""
 
 _ARRAYS = ("lengths", "fingerprints", "starts", "numbers", "counts")
 
@@ -47,6 +52,7 @@ def write_segment(path: Path, segment: Segment, facts: dict[str, Any]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).replace(path)
+            _remove_leftovers(path.parent)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
@@ -56,6 +62,14 @@ def write_segment(path: Path, segment: Segment, facts: dict[str, Any]) -> None:
             "this process may write",
             code="keyword-index-failed",
         ) from error
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed have begun to write; what is being written is younger."""
+    for path in folder.glob(".new-*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                path.unlink()
 
 
 def read_segment(path: Path) -> tuple[Segment, dict[str, Any]] | None:

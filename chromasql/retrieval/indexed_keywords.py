@@ -37,21 +37,17 @@ async def search_index(
     None where a scope hides records and the index is not up to date: a statement there reads nothing that it may not
     see, and its time tells nothing of that.
     """
-    visible = visible_records_of(plan).filter
-    segment = index.find(reader.handle.name, collection_id(reader), await reader.count())
-    for _ in range(2):
-        if segment is None or len(segment.ids) != await reader.count():
-            if visible != NO_FILTER:
-                return None
-            segment = await refresh_segment(reader, index, plan.page)
+    may_read_all = visible_records_of(plan).filter == NO_FILTER
+    count = await reader.count()
+    segment = index.find(reader.handle.name, collection_id(reader), count)
+    if segment is not None and len(segment.ids) == count:
         found = await _count(reader, plan, leaves, segment)
         if found is not None:
             return found
-        if visible != NO_FILTER:
-            return None
-        # The filter found a record that the segment lacks, though the numbers agree.
-        segment = await refresh_segment(reader, index, plan.page)
-    return None
+    # There are other records than before, or the filter found one that the segment lacks, though the numbers agree.
+    if not may_read_all:
+        return None
+    return await _count(reader, plan, leaves, await refresh_segment(reader, index, plan.page))
 
 
 async def _count(

@@ -15,6 +15,7 @@ from tests.benchmarks import (
     concurrency,
     engine,
     fanout,
+    keyword_search,
     langchain,
     load,
     parse_growth,
@@ -64,12 +65,13 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     sections = (
         *("fanout", "many", "weighing", "sizes", "engine", "startup", "parse_growth"),
-        *("stream", "concurrency", "load", "langchain", "report"),
+        *("stream", "concurrency", "load", "langchain", "keyword", "report"),
     )
     parser.add_argument("sections", nargs="*", metavar="section", help=f"any of {', '.join(sections)}; default: all")
     parser.add_argument("--rounds", type=int, default=31, help="how often each contender runs")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the load lasts")
     parser.add_argument("--quick", action="store_true", help="a few small collections, to try the command itself")
+    parser.add_argument("--documents", type=int, help="how many documents `keyword` has; default: 300,000")
     parser.add_argument("--peer", type=Path, help="a folder that `chromasql` 1.8.0 can be imported from")
     parser.add_argument("--data", type=Path, help="a folder to keep the records in; without it they are built anew")
     parser.add_argument("--output", type=Path, default=_DOCS, help="where the page, the plot and the figures go")
@@ -97,6 +99,7 @@ def _sections(options: argparse.Namespace, scratch: Path, served: bool) -> dict[
             server.kill()
 
     million = 20_000 if options.quick else 1_000_000
+    words = options.documents or (3_000 if options.quick else 300_000)
     return {
         "fanout": lambda: with_server(shapes[0], fanout.measure, folders[shapes[0]], shapes[0], rounds),
         "many": lambda: with_server(shapes[1], fanout.measure, folders[shapes[1]], shapes[1], rounds),
@@ -109,6 +112,7 @@ def _sections(options: argparse.Namespace, scratch: Path, served: bool) -> dict[
         "concurrency": lambda: with_server(shapes[0], concurrency.measure, shapes[0], min(rounds, 3)),
         "load": lambda: with_server(shapes[0], load.measure, shapes[0], options.seconds),
         "langchain": lambda: with_server(shapes[0], langchain.measure, shapes[0], rounds),
+        "keyword": lambda: keyword_search.measure((options.data or scratch) / f"words-{words}", words, min(rounds, 3)),
     }
 
 

@@ -234,7 +234,7 @@ def test_help_shows_examples_and_exit_codes():
 
     assert overall.exit_code == 0
     assert "Exit codes: 0 all is well" in overall.stdout
-    for command in ("query", "explain", "collections", "recall"):
+    for command in ("query", "explain", "collections", "recall", "index"):
         assert command in overall.stdout
         assert f"chromasql {command} " in invoke(command, "--help").stdout
     assert 'pip install "chromasql[demo]"' in invoke("demo", "--help").stdout
@@ -278,6 +278,39 @@ def test_recall_reports_each_collection(folder):
     assert lines[0].split("\t")[:4] == ["stdlib-formats", "2", "2", "1.0"]
     assert not report["collections"][0]["advice"]
     assert (report["k"], report["recall"], report["collections"][0]["samples"]) == (10, 1.0, 1)
+
+
+def test_index_counts_words_that_query_uses(folder, tmp_path):
+    """`index` prints a line for each collection, and `query` answers from the folder as it does without it."""
+    words = ("--keyword-index", tmp_path / "words")
+    query = ("query", "SELECT id, score FROM stdlib-* RANK BY BM25('open file')", "--path", folder)
+
+    built = invoke("index", "stdlib-*", "--path", folder, *words)
+    again = invoke("index", "stdlib-*", "--path", folder, *words, "--refresh")
+
+    assert built.exit_code == 0
+    assert [line.split("\t")[:2] for line in built.stdout.splitlines()[:2]] == [
+        ["collection", "documents"],
+        ["stdlib-formats", "2"],
+    ]
+    assert again.stdout == built.stdout
+    assert invoke(*query, *words).stdout == invoke(*query).stdout
+
+
+def test_index_without_a_folder_is_wrong_usage(folder):
+    """`index` says that it needs a folder to keep the index in."""
+    result = invoke("index", "*", "--path", folder)
+
+    assert result.exit_code == 2
+    assert "--keyword-index DIR" in result.stderr
+
+
+def test_index_shows_its_progress_on_a_terminal(folder, tmp_path):
+    """On a terminal the statuses are drawn as a table."""
+    code, shown = show_on_terminal("index", "stdlib-*", "--path", folder, "--keyword-index", tmp_path)
+
+    assert code == 0
+    assert "─────" in shown
 
 
 def test_recall_below_the_threshold_exits_with_4(tmp_path):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -121,6 +124,57 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     assert found is not None
     assert list(found[0].ids) == ["a"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["one.npz"]
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from chromasql.keyword_index import SegmentBuilder
+from chromasql.keyword_index.files import write_segment
+
+for step in range(1_000_000):
+    builder = SegmentBuilder()
+    for number in range(200):
+        builder.add(f"d{number}", f"word{step}")
+    write_segment(Path(sys.argv[1]), builder.build(), {"made": float(step)})
+    if step == 0:
+        print("begun", flush=True)
+"""
+
+
+def test_processes_that_write_and_are_killed(tmp_path: Path) -> None:
+    """While two processes write one file, and after both were killed, a reader finds all of one write or of another."""
+    path = tmp_path / "one.npz"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _WRITER, path], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    try:
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "begun\n"
+        read = [read_segment(path) for _ in range(50)]
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
+    read.append(read_segment(path))
+
+    for found in read:
+        assert found is not None
+        written, facts = found
+        assert list(written.terms) == [f"word{facts['made']:.0f}"]
+        assert len(written.ids) == 200
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """A file that was begun a day ago goes with the next write, and one that was begun just now stays."""
+    for name, age in ((".new-old", 2 * 24 * 3600), (".new-young", 0)):
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+
+    write_segment(tmp_path / "one.npz", segment(a="red"), {"made": 5.0})
+
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".new-young", "one.npz"]
 
 
 def test_another_process_wrote_a_newer_file(tmp_path: Path) -> None:
