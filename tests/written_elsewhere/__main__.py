@@ -19,7 +19,7 @@ from typing import Any
 
 import chromasql
 from tests.support.servers import ChromaServer
-from tests.written_elsewhere.expected import STATEMENTS, WRITERS
+from tests.written_elsewhere.expected import STATEMENTS, WITHOUT_DEPENDENCIES, WRITERS
 
 _HERE = Path(__file__).parent
 
@@ -58,7 +58,10 @@ def ask(name: str, folder: Path) -> list[Any]:
             server.kill()
     venv.create(folder / "venv", with_pip=True)
     python = str(folder / "venv" / "bin" / "python")
-    _run(python, "-m", "pip", "install", "--quiet", *packages)
+    alone = [package for package in packages if package in WITHOUT_DEPENDENCIES]
+    _run(python, "-m", "pip", "install", "--quiet", *(package for package in packages if package not in alone))
+    if alone:
+        _run(python, "-m", "pip", "install", "--quiet", "--no-deps", *alone)
     _run(python, "-W", "ignore", str(_HERE / script), str(folder / "chroma"))
     with chromasql.connect(folder / "chroma") as database:
         return [database.execute(sql).rows for sql in STATEMENTS[name]]

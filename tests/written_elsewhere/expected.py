@@ -9,9 +9,12 @@ WRITERS: dict[str, tuple[tuple[str, ...], str]] = {
     "langchain": (("langchain-chroma==1.1.0", "chromadb==1.5.9"), "write_langchain.py"),
     "llamaindex": (("llama-index-vector-stores-chroma==0.6.0", "chromadb==1.5.9"), "write_llamaindex.py"),
     "haystack": (("chroma-haystack==5.0.0", "chromadb==1.5.9"), "write_haystack.py"),
-    "idxr": (("idxr==1.8.0", "chromadb==1.5.9"), "write_idxr.py"),
+    "idxr": (("idxr==1.8.0", "chromadb==1.5.9", "openai<2", "tiktoken", "beautifulsoup4"), "write_idxr.py"),
 }
 """For each library its packages and the script that writes with it."""
+
+WITHOUT_DEPENDENCIES = ("idxr==1.8.0",)
+"""Packages that bring much more than what writes: torch, for one."""
 
 STATEMENTS: dict[str, dict[str, list[dict[str, Any]]]] = {
     "chromadb-js": {
