@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -80,18 +80,7 @@ async def rank(context: StatementContext) -> list[Candidates | Page]:
         if page is not None:
             return [page]
     search = partial(_search, context, leaves, queries)
-    answers = await dispatcher.fan_out("rank", opened, search, share=context.share_before_fetch)
-    lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
-    compared: set[str] = set()
-    while outdated := await outdated_collections(context, answers, lists) - compared:
-        # A document of another collection may be among the winners then; one that was read again is not asked twice.
-        compared |= outdated
-        behind = [handle for handle in opened if handle.name in outdated]
-        anew = partial(search, outdated=True)
-        again = await dispatcher.fan_out("rank", behind, anew, share=context.share_before_fetch)
-        others = [answer for answer in answers if answer[0] not in behind]
-        answers = sorted([*others, *again], key=lambda answer: answer[0].place)
-        lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
+    answers, lists = await _answers(context, opened, leaves, search)
     for handle, found in answers:
         context.reader(handle, "rank").count_rows(len(found))
     warn_of_slow_search(context, answers)
@@ -168,6 +157,30 @@ async def _embed(
             )
             context.dispatcher.ledger.warn(PlanWarning("different-embedders", message))
     return embedded
+
+
+async def _answers(
+    context: StatementContext,
+    opened: Sequence[CollectionHandle],
+    leaves: Sequence[Leaf],
+    search: Callable[..., Awaitable[CandidateRows]],
+) -> tuple[list[tuple[CollectionHandle, CandidateRows]], dict[Leaf, list[Sequence[Row]]]]:
+    """Search every collection, and those again whose keyword index turns out to be behind; return the rows by leaf."""
+    dispatcher, share = context.dispatcher, context.share_before_fetch
+    answers = await dispatcher.fan_out("rank", opened, search, share=share)
+    compared: set[str] = set()
+    while True:
+        lists = rows_by_leaf(leaves, [found for _, found in answers], context.plan)
+        # What was read again is not compared a second time, so that this ends whoever writes meanwhile.
+        outdated = await outdated_collections(context, answers, lists) - compared
+        failed = {handle.name for handle, _ in answers if dispatcher.ledger.has_failed(handle.name)}
+        if not outdated | failed:
+            return answers, lists
+        compared |= outdated
+        behind = [handle for handle in opened if handle.name in outdated - failed]
+        again = await dispatcher.fan_out("rank", behind, partial(search, outdated=True), share=share)
+        kept = [answer for answer in answers if answer[0].name not in outdated | failed]
+        answers = sorted([*kept, *again], key=lambda answer: answer[0].place)
 
 
 async def _search_whole(context: StatementContext, handle: CollectionHandle, queries: QueriesByName) -> Page | None:
