@@ -80,7 +80,9 @@ def _check_lists(method: str, lists: Mapping[str, Any]) -> None:
     if len(set(ids)) < len(ids):
         raise _malformed_response(method, "an id more than once")
     if not are_distances(lists.get("distances", ())):
-        raise _malformed_response(method, "distances that are not finite numbers in single precision")
+        raise _malformed_response(
+            method, "distances that are not finite numbers in single precision; check the vectors for huge values"
+        )
     if not all(map(is_metadata, lists.get("metadatas", ()))):
         raise _malformed_response(
             method, "metadata that Chroma does not store, such as a mapping or a list with None as a value"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from chromasql.dispatch.open_collection import CollectionHandle
 from chromasql.executor.compatibility import (
@@ -15,6 +15,7 @@ from chromasql.executor.compatibility import (
     have_comparable_distances,
 )
 from chromasql.executor.keywords import outdated_collections, warn_of_slow_search
+from chromasql.executor.leaves import Answers, Queries, QueriesByName, search_collections
 from chromasql.executor.materialize import materialize
 from chromasql.executor.state import SHARE, Candidates, Page, StatementContext
 from chromasql.operators.merge import merge_by_distance, merge_by_rank
@@ -33,19 +34,11 @@ from chromasql.plan import (
 )
 from chromasql.plan.search_payload import query_of
 from chromasql.protocols import QueryVector
-from chromasql.retrieval.candidates import CandidateRows, rows_by_leaf, search_leaves
+from chromasql.retrieval.candidates import rows_by_leaf
 from chromasql.retrieval.embedding import SparseVectors, Vectors, count_calls, embed_sparse, embed_texts
-from chromasql.retrieval.indexed_keywords import build_segment
 from chromasql.retrieval.search_api import search_whole
 
 __all__ = ["rank"]
-
-Queries: TypeAlias = Mapping[KnnLeaf, Any]
-"""The query of each KNN leaf in one collection: a `QueryVector`, or a sparse vector in the form of the Search API."""
-
-
-QueriesByName: TypeAlias = Mapping[str, Queries]
-"""The queries by collection; collections with the same embedding function share the vectors themselves."""
 
 
 async def rank(context: StatementContext) -> list[Candidates | Page]:
@@ -79,8 +72,7 @@ async def rank(context: StatementContext) -> list[Candidates | Page]:
         page = await _search_whole(context, opened[0], queries)
         if page is not None:
             return [page]
-    search = partial(_search, context, leaves, queries)
-    answers, lists = await _answers(context, opened, leaves, search)
+    answers, lists = await _answers(context, opened, leaves, queries)
     for handle, found in answers:
         context.reader(handle, "rank").count_rows(len(found))
     warn_of_slow_search(context, answers)
@@ -160,25 +152,26 @@ async def _embed(
 
 
 async def _answers(
-    context: StatementContext,
-    opened: Sequence[CollectionHandle],
-    leaves: Sequence[Leaf],
-    search: Callable[..., Awaitable[CandidateRows]],
-) -> tuple[list[tuple[CollectionHandle, CandidateRows]], dict[Leaf, list[Sequence[Row]]]]:
+    context: StatementContext, opened: Sequence[CollectionHandle], leaves: Sequence[Leaf], queries: QueriesByName
+) -> tuple[Answers, dict[Leaf, list[Sequence[Row]]]]:
     """Search every collection, and those again whose keyword index turns out to be behind; return the rows by leaf."""
-    dispatcher, share = context.dispatcher, context.share_before_fetch
-    answers = await dispatcher.fan_out("rank", opened, search, share=share)
+    ledger = context.dispatcher.ledger
+    words = [leaf for leaf in leaves if isinstance(leaf, Bm25Leaf)]
+    answers = await search_collections(context, opened, leaves, queries)
     compared: set[str] = set()
     while True:
         lists = rows_by_leaf(leaves, [found for _, found in answers], context.plan)
         # What was read again is not compared a second time, so that this ends whoever writes meanwhile.
         outdated = await outdated_collections(context, answers, lists) - compared
-        failed = {handle.name for handle, _ in answers if dispatcher.ledger.has_failed(handle.name)}
+        failed = {handle.name for handle, _ in answers if ledger.has_failed(handle.name)}
         if not outdated | failed:
             return answers, lists
         compared |= outdated
         behind = [handle for handle in opened if handle.name in outdated - failed]
-        again = await dispatcher.fan_out("rank", behind, partial(search, outdated=True), share=share)
+        again = await search_collections(context, behind, words, queries, outdated=True) if behind else []
+        nearest = {handle.place: found.knn for handle, found in answers}
+        for handle, found in again:
+            found.knn = nearest[handle.place]
         kept = [answer for answer in answers if answer[0].name not in outdated | failed]
         answers = sorted([*kept, *again], key=lambda answer: answer[0].place)
 
@@ -197,24 +190,6 @@ async def _search_whole(context: StatementContext, handle: CollectionHandle, que
     answers = await context.dispatcher.fan_out("rank", [handle], search)
     rows = answers[0][1] if answers else []
     return None if rows is None else Page(rows)
-
-
-async def _search(
-    context: StatementContext,
-    leaves: Sequence[Leaf],
-    queries: QueriesByName,
-    handle: CollectionHandle,
-    *,
-    outdated: bool = False,
-) -> CandidateRows:
-    reader, plan, index = context.reader(handle, "rank"), context.plan, context.options.keyword_index
-    if index is not None and outdated:
-        if plan.view is None:
-            await build_segment(reader, index, plan.page)
-        else:
-            # A statement within a scope reads nothing that it may not see.
-            index = None
-    return await search_leaves(reader, plan, leaves, queries.get(handle.name, {}), index)
 
 
 async def _score(

@@ -16,7 +16,7 @@ from chromasql.explain.wording import (
     plural,
     shortened_json,
 )
-from chromasql.plan import Bm25Leaf, Filter, Leaf, QueryPlan, Ranking
+from chromasql.plan import FEW_MATCHES, Bm25Leaf, Filter, Leaf, QueryPlan, Ranking
 from chromasql.plan.expressions import Fusion
 
 __all__ = ["build_tree"]
@@ -33,6 +33,14 @@ _CANDIDATES = {
     "filtered": "the index, restricted by the filter",
     "expanding": "the index, over-fetching until enough rows pass the filter (nothing selective can be pushed down)",
     "prefilter": "the ids that satisfy the filter, which is selective; the index ranks them",
+    "prefilter or exact": (
+        f"the ids that satisfy the filter, which is selective; up to {FEW_MATCHES} of them are measured here, "
+        "more are ranked by the index"
+    ),
+    "filtered or exact": (
+        f"the index, restricted by the filter; where up to {FEW_MATCHES} records satisfy it, they are measured here"
+    ),
+    "exact": "every record that satisfies the filter, measured here from its stored vector",
 }
 
 
@@ -168,9 +176,13 @@ def _search(plan: QueryPlan, leaf: Leaf, name: str) -> Operator:
 def _knn_search(plan: QueryPlan, summary: str, name: str) -> Operator:
     space = () if plan.space is None else (f"space: {plan.space}, or the statement is refused",)
     how = plan.search if plan.search != "no" else plan.candidates
+    if how in ("prefilter", "filtered") and plan.exact is None and plan.dialect == "local":
+        how = f"{how} or exact"
     source = _CANDIDATES[how] if plan.filter.restricts or how in ("whole", "leaves") else "the index"
+    if how == "exact" and not plan.filter.restricts:
+        source = "every record, measured here from its stored vector"
     candidates = (f"candidates: {source}", *space, *_fetched(plan))
-    if how != "prefilter":
+    if how not in ("prefilter", "prefilter or exact") and (how != "exact" or not plan.filter.restricts):
         facts = (*_pushed_down(plan.filter), *candidates)
         return _filtered(plan.filter, Operator("KnnSearch", summary, facts=facts, qualifier=name))
     ids = Operator("Scan", "ids of every matching record, in pages", facts=tuple(_pushed_down(plan.filter)))

@@ -227,8 +227,8 @@ def _advice(report: CollectionRecall) -> Iterator[str]:
             )
     if report.unreachable:
         yield (
-            f"{report.unreachable} records come in no search: copy the records into a new collection, with more "
-            "max_neighbors"
+            f"{report.unreachable} records come in no search: ask WITH (exact = TRUE), or copy the records into a new "
+            "collection with more max_neighbors"
         )
     if report.space != report.space_shown:
         yield f"the configuration shows {report.space_shown}, and the distances are those of {report.space}"

@@ -29,6 +29,7 @@ from chromasql.plan.rankings import (
 )
 from chromasql.plan.serialize import plan_to_dict
 from chromasql.plan.statements import (
+    FEW_MATCHES,
     AggregateCall,
     Aggregation,
     CandidateSearch,
@@ -50,6 +51,7 @@ from chromasql.plan.values import Computed, Read, columns_in
 __all__ = [
     "ALWAYS",
     "EMBEDDING_KEY",
+    "FEW_MATCHES",
     "NEVER",
     "AggregateCall",
     "Aggregation",

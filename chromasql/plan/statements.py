@@ -11,6 +11,7 @@ from chromasql.plan.rankings import Ranking
 from chromasql.plan.values import Computed, Read
 
 __all__ = [
+    "FEW_MATCHES",
     "AggregateCall",
     "Aggregation",
     "CandidateSearch",
@@ -29,8 +30,17 @@ __all__ = [
 ]
 
 
-CandidateSearch: TypeAlias = Literal["filtered", "expanding", "prefilter"]
+CandidateSearch: TypeAlias = Literal["filtered", "expanding", "prefilter", "exact"]
 """How a ranked statement finds candidates; see `QueryPlan`."""
+
+
+FEW_MATCHES = 100
+"""
+Up to how many records, over all collections of a statement, are measured rather than ranked by the index.
+
+That many vectors are read in about the time of one search of the index. The number is of the statement, not of a
+collection, so that the answer does not depend on how records are spread.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +180,10 @@ class QueryPlan:
     ``collections`` is None until the plan is bound: before that it runs on the one collection that it is given.
     ``per_collection`` is how many candidates each collection gives to a leaf, where that is not the leaf's limit.
     ``candidates`` says how they are found: ``filtered`` asks the index with the filter, ``expanding`` over-fetches
-    until enough of them pass the residual, ``prefilter`` looks up the ids that pass first. ``view`` is what a scope
-    lets it see, and None without one; its condition is a part of ``condition``, too. ``reads_clock`` says that it
-    depends on the moment at which it was made, and ``total`` that the rows before LIMIT and OFFSET are counted.
+    until enough of them pass the residual, ``prefilter`` looks up the ids that pass first, and ``exact`` measures every
+    record that passes. With ``exact`` None, records are measured where few pass. ``view`` is what a scope lets it see,
+    and None without one; its condition is a part of ``condition``, too. ``reads_clock`` says that it depends on the
+    moment at which it was made, and ``total`` that the rows before LIMIT and OFFSET are counted.
     """
 
     statement: str
@@ -197,6 +208,7 @@ class QueryPlan:
     on_error: str = "skip"
     timeout: float | None = None
     read_level: str | None = None
+    exact: bool | None = None
     dialect: str = "local"
     search: str = "no"
     page: int = 10_000

@@ -61,7 +61,7 @@ def _translated(plan: QueryPlan, dialect: Dialect) -> QueryPlan:
     return dataclasses.replace(
         plan,
         filter=filter_,
-        candidates=candidate_search(filter_),
+        candidates=candidate_search(filter_, exact=plan.exact),
         dialect=dialect.name,
         page=dialect.page,
         view=None if plan.view is None else bind_visible_records(plan.view, dialect),

@@ -8,11 +8,13 @@ from typing import Any
 from chromasql import ast
 from chromasql.errors import ChromaSQLPlanningError
 from chromasql.plan import (
+    EMBEDDING_KEY,
     Aggregation,
     CandidateSearch,
     Column,
     Condition,
     Filter,
+    KnnLeaf,
     OrderKey,
     PlanWarning,
     QueryPlan,
@@ -80,6 +82,7 @@ class QueryPlanner:
         keep = self._keep()
         rerank = plan_rerank(query, self._scoping, self._limit, grouped=self._groups is not None)
         rankings = self._rankings(rerank)
+        options["exact"] = self._exact(options["exact"], rankings)
         outputs = self._names.outputs()
         order = self._order(query.order_by)
         plan = QueryPlan(
@@ -90,7 +93,7 @@ class QueryPlanner:
             rankings=rankings,
             batch=isinstance(query.embedding, ast.EmbeddingBatch),
             space=None if query.similarity is None else _SPACES[query.similarity],
-            candidates=candidate_search(filter_),
+            candidates=candidate_search(filter_, exact=options["exact"]),
             threshold=number_of(query.score_threshold, "WITH SCORE THRESHOLD"),
             keep=keep,
             rerank=rerank,
@@ -158,7 +161,7 @@ class QueryPlanner:
             "RERANK BY": query.rerank,
         }
         for option in query.options:
-            if option.name in ("merge", "per_collection"):
+            if option.name in ("exact", "merge", "per_collection"):
                 nodes[option.name] = option
         for name, node in nodes.items():
             if node is not None:
@@ -204,6 +207,20 @@ class QueryPlanner:
         for warning in warnings_of_rankings(rankings, number_of(query.score_threshold, "WITH SCORE THRESHOLD")):
             self._warn(warning)
         return rankings
+
+    def _exact(self, wanted: bool | None, rankings: tuple[Ranking, ...]) -> bool | None:
+        """Return whether records are measured here; a setting does not reach a sparse index, and an option may not."""
+        sparse = (leaf for ranking in rankings for leaf in ranking.leaves if isinstance(leaf, KnnLeaf))
+        if not wanted or all(leaf.key == EMBEDDING_KEY for leaf in sparse):
+            return wanted
+        option = next((option for option in self._query.options if option.name == "exact"), None)
+        if option is None:
+            return None
+        raise ChromaSQLPlanningError(
+            "exact = TRUE measures embeddings, and a sparse index cannot be measured here; leave it out",
+            code="not-allowed-here",
+            span=option.span,
+        )
 
     # Filter
 
@@ -257,8 +274,10 @@ class QueryPlanner:
         return tuple(keys)
 
 
-def candidate_search(filter_: Filter) -> CandidateSearch:
+def candidate_search(filter_: Filter, *, exact: bool | None) -> CandidateSearch:
     """Choose how a ranked statement finds candidates: see `QueryPlan`."""
+    if exact:
+        return "exact"
     if any(request.ids is not None for request in filter_.requests):
         return "prefilter"
     if filter_.residual is None:

@@ -13,7 +13,7 @@ from chromasql.planner.ranking import MAX_CANDIDATES
 
 __all__ = ["OPTIONS", "Settings", "with_options"]
 
-OPTIONS = ("merge", "on_error", "per_collection", "read_level", "timeout", "total")
+OPTIONS = ("exact", "merge", "on_error", "per_collection", "read_level", "timeout", "total")
 """The names of the options."""
 
 
@@ -25,6 +25,7 @@ _READ_LEVELS = ("index_and_wal", "index_only", "index_and_bounded_wal")
 
 _TAKES = {
     "collection_timeout": "a number of seconds above 0",
+    "exact": "TRUE or FALSE",
     "merge": "SCORE (also called distance) or RRF",
     "min_success": "a whole number from 1 on, or a share above 0 and up to 1.0",
     "on_error": "SKIP or FAIL",
@@ -43,8 +44,9 @@ class Settings:
 
     ``merge`` is ``distance`` or ``rrf``; ``on_error`` is ``skip`` or ``fail``; ``timeout`` is in seconds for the
     whole statement; ``total`` asks for the number of rows without LIMIT and OFFSET; ``per_collection`` is the number of
-    candidates that each collection returns; ``read_level`` is passed to a Chroma that has read levels. ``fixed`` names
-    those of these that the statement may not change.
+    candidates that each collection returns; ``read_level`` is passed to a Chroma that has read levels. ``exact``
+    measures every record that satisfies WHERE instead of asking the index; None leaves it to the planner, and False
+    always asks the index. ``fixed`` names those of these that the statement may not change.
 
     No statement changes the rest. ``retries`` is how often a call is repeated after a transient failure: a connection
     refused or reset, and HTTP's 429, 502, 503 and 504. ``collection_timeout`` is in seconds for each collection.
@@ -60,6 +62,7 @@ class Settings:
     timeout: float | None = None
     per_collection: int | None = None
     read_level: str | None = None
+    exact: bool | None = None
     total: bool = False
     fixed: frozenset[str] = frozenset()
     retries: int = 2
@@ -112,6 +115,8 @@ def _checked(name: str, value: Any) -> Any:
         case "merge", "score" | "distance":
             return "distance"
         case "merge", "rrf":
+            return word
+        case "exact", bool():
             return word
         case "on_error", "skip" | "fail":
             return word

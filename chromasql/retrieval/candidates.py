@@ -7,17 +7,20 @@ collections.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from chromasql.keyword_index import KeywordIndex
 from chromasql.operators.row import Row
-from chromasql.plan import Bm25Leaf, KnnLeaf, Leaf, QueryPlan
+from chromasql.plan import FEW_MATCHES, Bm25Leaf, KnnLeaf, Leaf, QueryPlan
+from chromasql.plan.dialect import LOCAL
 from chromasql.retrieval.collection_reader import CollectionReader
 from chromasql.retrieval.keyword_matches import KeywordMatches, best_rows_of
 from chromasql.retrieval.keywords import search_keywords
-from chromasql.retrieval.knn import KnnRequest, nearest
+from chromasql.retrieval.knn import nearest
+from chromasql.retrieval.knn_request import KnnRequest, MatchCount
 from chromasql.retrieval.search_api import search_knn
 
 __all__ = ["CandidateRows", "rows_by_leaf", "search_leaves"]
@@ -25,10 +28,18 @@ __all__ = ["CandidateRows", "rows_by_leaf", "search_leaves"]
 
 @dataclass(slots=True)
 class CandidateRows:
-    """What one collection returned: the rows of each KNN, and for each BM25 what documents hold of its words."""
+    """
+    What one collection returned: the rows of each KNN, and for each BM25 what documents hold of its words.
+
+    ``matched`` is how many records satisfy the filter, where the index was asked for more of them than are wanted; it
+    counts none that the index does not return. Where it is small the rows are ``unfinished``: some may be missing, and
+    so may their parts.
+    """
 
     knn: dict[KnnLeaf, Sequence[Row]] = field(default_factory=dict)
     keywords: dict[Bm25Leaf, KeywordMatches] = field(default_factory=dict)
+    matched: int | None = None
+    unfinished: bool = False
 
     def __len__(self) -> int:
         return sum(map(len, self.knn.values())) + sum(map(len, self.keywords.values()))
@@ -40,6 +51,7 @@ async def search_leaves(
     leaves: Sequence[Leaf],
     queries: Mapping[KnnLeaf, Any],
     index: KeywordIndex | None = None,
+    matching: Mapping[str, Row] | None = None,
 ) -> CandidateRows:
     """
     Search all leaves in one collection; KNN leaves with equally many candidates share their requests.
@@ -56,6 +68,8 @@ async def search_leaves(
         The vector of each KNN leaf: a list of floats, or a sparse vector in the form of the Search API.
     index : KeywordIndex, optional
         Where the words of documents are counted already. Default: the documents are read.
+    matching : Mapping, optional
+        The rows that satisfy the filter, by id, where they are known.
 
     Returns
     -------
@@ -80,14 +94,30 @@ async def search_leaves(
     space = reader.handle.space or plan.space or "l2"
     for count, group in by_count.items():
         request = KnnRequest(
-            plan.filter, plan.candidates, count, plan.materialization.with_candidates, space, plan.page
+            plan.filter, plan.candidates, count, plan.materialization.with_candidates, space, plan.page, matching
+        )
+        matches = MatchCount() if _may_be_few(plan) and count <= FEW_MATCHES else None
+        request = dataclasses.replace(
+            request,
+            known_few=plan.candidates == "exact" and plan.exact is None,
+            probe=0 if matches is None else FEW_MATCHES + 1,
+            matches=matches,
         )
         lists = await nearest(reader, request, [queries[leaf] for leaf in group])
+        if matches is not None:
+            found.matched = max(found.matched or 0, matches.count)
+            found.unfinished = found.unfinished or matches.unfinished
         found.knn.update(zip(group, lists, strict=True))
     words = [leaf for leaf in leaves if isinstance(leaf, Bm25Leaf)]
     if words:
         found.keywords = await search_keywords(reader, plan, words, index)
     return found
+
+
+def _may_be_few(plan: QueryPlan) -> bool:
+    """Tell whether the index is asked with a filter that few records may satisfy, so that these are to be measured."""
+    asked = plan.exact is None and plan.search == "no" and plan.page == LOCAL.page
+    return asked and plan.candidates == "filtered" and plan.filter.restricts
 
 
 def rows_by_leaf(

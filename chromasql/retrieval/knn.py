@@ -12,28 +12,28 @@ import dataclasses
 import operator
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
 
 from chromasql.operators.distance import distances
 from chromasql.operators.predicate import compile_condition
 from chromasql.operators.row import HitColumns, Row
-from chromasql.plan import ChromaRequest, Filter
+from chromasql.plan import ChromaRequest
 from chromasql.plan.dialect import LOCAL
 from chromasql.planner import MAX_CANDIDATES
 from chromasql.retrieval.collection_reader import CollectionReader
+from chromasql.retrieval.exact import measure_nearest
+from chromasql.retrieval.knn_request import KnnRequest
 from chromasql.retrieval.scan import (
     fill_rows,
     include,
-    parts_with_checked,
     plain_vector,
     request_arguments,
     scan,
 )
 from chromasql.retrieval.stale_index import deleted_hits, report_stale_index, telling_parts
 
-__all__ = ["KnnRequest", "best_rows", "nearest"]
+__all__ = ["best_rows", "nearest"]
 
 _GROWTH = 4
 
@@ -41,26 +41,7 @@ _GROWTH = 4
 _FIRST_EXPANSION = 64
 
 
-@dataclass(frozen=True, slots=True)
-class KnnRequest:
-    """
-    What is wanted of one collection: for each vector the ``wanted`` nearest records, with ``parts``.
-
-    ``method`` is how candidates are found (`chromasql.plan.QueryPlan`), ``space`` the distance function of the
-    collection (l2, cosine or ip), ``page`` the maximum of records that one request returns.
-    """
-
-    filter: Filter
-    method: str
-    wanted: int
-    parts: tuple[str, ...]
-    space: str
-    page: int = LOCAL.page
-
-    @property
-    def fetched(self) -> tuple[str, ...]:
-        """The parts to fetch: those wanted and those that the residual reads."""
-        return parts_with_checked(self.parts, self.filter.residual)
+_FOUND = ("ids", "distances")
 
 
 async def nearest(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[Sequence[Row]]:
@@ -73,7 +54,7 @@ async def nearest(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[l
     if not knn.filter.requests:
         return [[] for _ in vectors]
     found = await _search(reader, knn, vectors)
-    parts = telling_parts(knn.parts)
+    parts = () if knn.method == "exact" else telling_parts(knn.parts)
     deleted: set[str] = set()
     while parts and (new := await deleted_hits(reader, found, parts, knn.page) - deleted):
         deleted |= new
@@ -90,6 +71,8 @@ async def _search(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[l
             return await _by_filtered_query(reader, knn, vectors)
         case "expanding":
             return [await _by_expanding(reader, knn, vector) for vector in vectors]
+        case "exact":
+            return await measure_nearest(reader, knn, vectors)
         case _:
             return [*await _by_prefilter(reader, knn, vectors)]
 
@@ -102,6 +85,8 @@ async def _by_filtered_query(
         found = await _by_one_query(reader, knn, vectors)
     else:
         found = await _by_queries(reader, knn, vectors)
+    if knn.matches is not None:
+        return found
     short = [index for index, rows in enumerate(found) if len(rows) < knn.wanted]
     if short and await _may_be_incomplete(reader, knn, min(len(found[index]) for index in short)):
         matching = await _matching(reader, knn)
@@ -114,17 +99,33 @@ async def _by_one_query(
     reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]
 ) -> list[Sequence[Row]]:
     """Send one request for all vectors; unless a tie has to be resolved, its response stays in columns."""
-    (request,), count = knn.filter.requests, knn.wanted + 1
-    answer = await _query(reader, knn, request, vectors, count)
+    (request,), count = knn.filter.requests, max(knn.wanted + 1, knn.probe)
+    # What is requested only to see whether there is more, is requested without its parts.
+    late = include(knn.parts) if count > knn.wanted + 1 else []
+    answer = await _query(reader, knn, request, vectors, count, [] if late else include(knn.fetched))
+    if knn.matches is not None:
+        most = max(map(len, answer["ids"]))
+        few = most < knn.probe
+        knn.matches.see(most, unfinished=few and (most < knn.wanted or bool(late)))
+        if few and late:
+            return [[] for _ in vectors]
+    tied = [not _ascend(array("f", measured[: knn.wanted + 1])) for measured in answer["distances"]]
+    if late:
+        ends = [None if ties else knn.wanted for ties in tied]
+        answer = {name: [column[:end] for column, end in zip(answer[name], ends, strict=True)] for name in _FOUND}
+        answer = await _add_parts(reader, answer, late, knn.page)
     found: list[Sequence[Row]] = []
     for index, vector in enumerate(vectors):
-        measured = array("f", answer["distances"][index])
-        if all(map(operator.lt, measured, islice(measured, 1, None))):
-            found.append(_columns(reader, knn, answer, index, measured))
-            continue
-        rows = _rows(reader, knn, answer, index)
-        found.append(best_rows(await _extend_past_ties(reader, knn, request, vector, rows), knn.wanted))
+        if tied[index]:
+            rows = _rows(reader, knn, answer, index)
+            found.append(best_rows(await _extend_past_ties(reader, knn, request, vector, rows), knn.wanted))
+        else:
+            found.append(_columns(reader, knn, answer, index, array("f", answer["distances"][index])))
     return found
+
+
+def _ascend(measured: array[float]) -> bool:
+    return all(map(operator.lt, measured, islice(measured, 1, None)))
 
 
 def _columns(
@@ -141,7 +142,10 @@ async def _by_queries(reader: CollectionReader, knn: KnnRequest, vectors: Sequen
     """Send the requests of a filter one after the other; their union is the answer."""
     found: list[list[Row]] = [[] for _ in vectors]
     for request in knn.filter.requests:
-        lists = await _query_rows(reader, knn, request, vectors, knn.wanted + 1)
+        lists = await _query_rows(reader, knn, request, vectors, max(knn.wanted + 1, knn.probe))
+        if knn.matches is not None:
+            most = max(map(len, lists))
+            knn.matches.see(most, unfinished=most < knn.wanted)
         for index, rows in enumerate(lists):
             found[index].extend(await _extend_past_ties(reader, knn, request, vectors[index], rows))
     return [best_rows(rows, knn.wanted) for rows in found]
@@ -180,7 +184,7 @@ async def _by_expanding(reader: CollectionReader, knn: KnnRequest, vector: list[
 
 async def _by_prefilter(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[list[Row]]:
     """Look up the ids that satisfy the filter, then request the nearest among them."""
-    matching = await _matching(reader, knn)
+    matching = await _matching(reader, knn) if knn.matching is None else knn.matching
     ids = list(matching)
     found: list[list[Row]] = [[] for _ in vectors]
     for start in range(0, len(ids), knn.page):
@@ -242,14 +246,18 @@ async def _extend_past_ties(
 async def _query_rows(
     reader: CollectionReader, knn: KnnRequest, request: ChromaRequest, vectors: Sequence[list[float]], count: int
 ) -> list[list[Row]]:
-    answer = await _query(reader, knn, request, vectors, count)
+    answer = await _query(reader, knn, request, vectors, count, include(knn.fetched))
     return [_rows(reader, knn, answer, index) for index in range(len(vectors))]
 
 
 async def _query(
-    reader: CollectionReader, knn: KnnRequest, request: ChromaRequest, vectors: Sequence[list[float]], count: int
+    reader: CollectionReader,
+    knn: KnnRequest,
+    request: ChromaRequest,
+    vectors: Sequence[list[float]],
+    count: int,
+    parts: list[str],
 ) -> Any:
-    parts = include(knn.fetched)
     apart = parts if count > LOCAL.page else []
     answer = await reader.query(
         query_embeddings=vectors,

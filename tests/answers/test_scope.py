@@ -505,7 +505,8 @@ def test_a_record_that_leaves_the_scope_while_it_is_fetched_is_gone(client: Any)
     spy.during = given_away
     database = chromasql.connect(spy, scope=Scope(where="tenant = 'x'", fields=["document"]))
     result = database.execute(
-        "SELECT document FROM docs USING EMBEDDING (VECTOR [0]) RERANK BY MMR(candidates = 30) LIMIT 2"
+        "SELECT document FROM docs USING EMBEDDING (VECTOR [0]) RERANK BY MMR(candidates = 30) LIMIT 2 "
+        "WITH (exact = FALSE)"
     )
 
     assert result.rows == [{"document": "of x"}] * 2

@@ -74,7 +74,9 @@ ERRORS: list[tuple[str, str]] = [
     # Options
     (
         "WITH («colour = 1»)",
-        ("there is no option colour; the options are merge, on_error, per_collection, read_level, timeout, total"),
+        (
+            "there is no option colour; the options are exact, merge, on_error, per_collection, read_level, timeout, total"
+        ),
     ),
     ("WITH («timout = 1»)", "there is no option timout; did you mean timeout?"),
     ("WITH (timeout = «0»)", "timeout takes a number of seconds above 0, not 0"),

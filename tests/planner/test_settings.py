@@ -22,6 +22,7 @@ def test_a_statement_overrides_its_caller() -> None:
     values = with_options(Settings(timeout=3, on_error="FAIL"), [option("merge", "SCORE"), option("timeout", 2)])
 
     assert values == {
+        "exact": None,
         "merge": "distance",
         "on_error": "fail",
         "per_collection": None,

@@ -31,7 +31,7 @@ def plan_search(plan: QueryPlan) -> str:
     """Return ``whole``, ``leaves`` or ``no`` for a bound plan; see `chromasql.plan.QueryPlan`."""
     leaves = [leaf for ranking in plan.rankings for leaf in ranking.leaves]
     knn = [leaf for leaf in leaves if isinstance(leaf, KnnLeaf)]
-    if not knn or len(plan.filter.requests) != 1 or plan.filter.requests[0].ids is not None:
+    if plan.exact or not knn or len(plan.filter.requests) != 1 or plan.filter.requests[0].ids is not None:
         return "no"
     if any((plan.per_collection or leaf.limit) > MAX_RESULTS for leaf in knn):
         return "no"
