@@ -16,7 +16,7 @@ from chromasql.retrieval.candidates import CandidateRows, search_leaves
 from chromasql.retrieval.indexed_keywords import build_segment
 from chromasql.retrieval.scan import scan
 
-__all__ = ["Queries", "QueriesByName", "search_collections"]
+__all__ = ["Answers", "Queries", "QueriesByName", "search_collections"]
 
 Queries: TypeAlias = Mapping[KnnLeaf, Any]
 """The query of each KNN leaf in one collection: a `QueryVector`, or a sparse vector in the form of the Search API."""

@@ -15,7 +15,7 @@ from chromasql.executor.compatibility import (
     have_comparable_distances,
 )
 from chromasql.executor.keywords import outdated_collections, warn_of_slow_search
-from chromasql.executor.leaves import Queries, QueriesByName, search_collections
+from chromasql.executor.leaves import Answers, Queries, QueriesByName, search_collections
 from chromasql.executor.materialize import materialize
 from chromasql.executor.state import SHARE, Candidates, Page, StatementContext
 from chromasql.operators.merge import merge_by_distance, merge_by_rank
@@ -72,21 +72,7 @@ async def rank(context: StatementContext) -> list[Candidates | Page]:
         page = await _search_whole(context, opened[0], queries)
         if page is not None:
             return [page]
-    answers = await search_collections(context, opened, leaves, queries)
-    lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
-    compared: set[str] = set()
-    while outdated := await outdated_collections(context, answers, lists) - compared:
-        # A document of another collection may be among the winners then; one that was read again is not asked twice.
-        compared |= outdated
-        behind = [handle for handle in opened if handle.name in outdated]
-        words = [leaf for leaf in leaves if isinstance(leaf, Bm25Leaf)]
-        again = await search_collections(context, behind, words, queries, outdated=True)
-        nearest = {handle.place: found.knn for handle, found in answers}
-        for handle, found in again:
-            found.knn = nearest[handle.place]
-        others = [answer for answer in answers if answer[0] not in behind]
-        answers = sorted([*others, *again], key=lambda answer: answer[0].place)
-        lists = rows_by_leaf(leaves, [found for _, found in answers], plan)
+    answers, lists = await _answers(context, opened, leaves, queries)
     for handle, found in answers:
         context.reader(handle, "rank").count_rows(len(found))
     warn_of_slow_search(context, answers)
@@ -163,6 +149,31 @@ async def _embed(
             )
             context.dispatcher.ledger.warn(PlanWarning("different-embedders", message))
     return embedded
+
+
+async def _answers(
+    context: StatementContext, opened: Sequence[CollectionHandle], leaves: Sequence[Leaf], queries: QueriesByName
+) -> tuple[Answers, dict[Leaf, list[Sequence[Row]]]]:
+    """Search every collection, and those again whose keyword index turns out to be behind; return the rows by leaf."""
+    ledger = context.dispatcher.ledger
+    words = [leaf for leaf in leaves if isinstance(leaf, Bm25Leaf)]
+    answers = await search_collections(context, opened, leaves, queries)
+    compared: set[str] = set()
+    while True:
+        lists = rows_by_leaf(leaves, [found for _, found in answers], context.plan)
+        # What was read again is not compared a second time, so that this ends whoever writes meanwhile.
+        outdated = await outdated_collections(context, answers, lists) - compared
+        failed = {handle.name for handle, _ in answers if ledger.has_failed(handle.name)}
+        if not outdated | failed:
+            return answers, lists
+        compared |= outdated
+        behind = [handle for handle in opened if handle.name in outdated - failed]
+        again = await search_collections(context, behind, words, queries, outdated=True) if behind else []
+        nearest = {handle.place: found.knn for handle, found in answers}
+        for handle, found in again:
+            found.knn = nearest[handle.place]
+        kept = [answer for answer in answers if answer[0].name not in outdated | failed]
+        answers = sorted([*kept, *again], key=lambda answer: answer[0].place)
 
 
 async def _search_whole(context: StatementContext, handle: CollectionHandle, queries: QueriesByName) -> Page | None:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chromasql
+from chromasql.adapters.memory import MemoryCollection
 
 WORDS = ("red", "fox", "blue", "東京", "don't", "été")
 STATEMENTS = (
@@ -246,6 +247,26 @@ def test_what_an_index_is_kept_in(client: Any) -> None:
     """A value that is neither a folder nor a flag is refused."""
     with pytest.raises(chromasql.ChromaSQLPlanningError, match="not int"):
         chromasql.connect(client, keyword_index=3)
+
+
+def test_a_collection_that_fails_while_its_winners_are_compared() -> None:
+    """A collection that cannot be compared is missing from the answer and from its statistics, and the answer says so."""
+
+    class Failing(MemoryCollection):
+        async def get(self, **arguments: Any) -> Any:
+            if arguments.get("ids") is not None:
+                raise OSError("the disk is gone")
+            return await super().get(**arguments)
+
+    rows = {name: [{"id": f"{name}1", "embedding": [1.0], "document": "red fox"}] for name in ("a", "b")}
+    intact = MemoryCollection("a", rows["a"])
+    provider = chromasql.MemoryProvider({"a": intact, "b": Failing("b", rows["b"])})
+    sql = "SELECT id, score FROM {} RANK BY BM25('red')"
+
+    result = chromasql.connect(provider, keyword_index=True).execute(sql.format("*"))
+
+    assert [warning.code for warning in result.warnings] == ["partial"]
+    assert result.rows == chromasql.connect(provider).execute(sql.format("a")).rows
 
 
 def test_progress(client: Any, docs: Any) -> None:
