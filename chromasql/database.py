@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ParamSpec, Self, TypeVar
 
 from chromasql import ast
 from chromasql.adapters.http import HttpOptions
@@ -28,6 +29,26 @@ from chromasql.result import ExecutionResult
 __all__ = ["AsyncDatabase", "Database", "connect", "connect_async", "measure_recall"]
 
 
+P = ParamSpec("P")
+
+
+R = TypeVar("R")
+
+
+def _with_known_options(connect_to: Callable[P, R]) -> Callable[P, R]:
+    """Refuse an option that does not exist with the nearest that does, rather than with Python's own error."""
+    known = inspect.signature(connect_to).parameters.keys()
+
+    @functools.wraps(connect_to)
+    def checked(*arguments: P.args, **options: P.kwargs) -> R:
+        for name in sorted(options.keys() - known):
+            raise ChromaSQLPlanningError(_unknown_option(name), code="unknown-option")
+        return connect_to(*arguments, **options)
+
+    return checked
+
+
+@_with_known_options
 def connect_async(
     source: Any,
     *,
@@ -129,8 +150,6 @@ def connect(source: Any, **options: Any) -> Database:
     ChromaSQLPlanningError
         An option has another name.
     """
-    for name in sorted(options.keys() - _OPTIONS):
-        raise ChromaSQLPlanningError(_unknown_option(name), code="unknown-option")
     return Database(connect_async(source, **options))
 
 

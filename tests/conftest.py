@@ -201,3 +201,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.no_cover)
         if folder in _PURE and not item.get_closest_marker("no_cover"):
             item.add_marker(pytest.mark.unit)
+    # Measuring that was paused comes back in the thread of the tests alone, not in those that run event loops.
+    items.sort(key=lambda item: item.get_closest_marker("no_cover") is not None)

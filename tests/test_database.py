@@ -219,8 +219,10 @@ def test_options_of_an_address(folder: Path, options: dict[str, Any]) -> None:
 )
 def test_unknown_options(option: str, message: str) -> None:
     """An option that connect does not have is answered with the nearest one, where before the message was Python's."""
-    with pytest.raises(ChromaSQLPlanningError, match=message):
-        connect(MemoryProvider({}), **{option: 3})
+    for open_database in (connect, connect_async):
+        with pytest.raises(ChromaSQLPlanningError, match=message) as caught:
+            open_database(MemoryProvider({}), **{option: 3})
+        assert caught.value.code == "unknown-option"
 
 
 def test_unreachable_server() -> None:

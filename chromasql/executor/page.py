@@ -12,7 +12,7 @@ from chromasql.operators.aggregate import Groups, keep_groups
 from chromasql.operators.project import ordered_groups
 from chromasql.operators.row import Row
 from chromasql.operators.sort import order_rows
-from chromasql.plan import QueryPlan
+from chromasql.plan import PlanWarning, QueryPlan
 
 __all__ = ["cut_groups", "cut_page"]
 
@@ -34,10 +34,26 @@ async def cut_page(context: StatementContext, found: Candidates | Page) -> Cut:
     if plan.keep is not None:
         rows = keep_groups(rows, plan.keep)
     total = len(rows) if found.total is None or plan.keep is not None else found.total
+    if found.full and _ends_early(plan, len(rows)):
+        most = max(leaf.limit for ranking in plan.rankings for leaf in ranking.leaves)
+        context.dispatcher.ledger.warn(
+            PlanWarning(
+                "candidates-exhausted",
+                f"the page reaches beyond the candidates of the search, {most} at most of each leaf; "
+                "TOPK or limit = ranks more",
+            )
+        )
     if plan.rerank is not None:
         page = await _materialize_page(context, await _rerank(context, found, rows))
         return Cut(order_rows(page, plan.order) if plan.order else page, total)
     return Cut(await _materialize_page(context, order_rows(rows, plan.order) if plan.order else rows), total)
+
+
+def _ends_early(plan: QueryPlan, rows: int) -> bool:
+    """Tell whether the page is short only because the candidates ended."""
+    if plan.needed is None:
+        return plan.default_candidates and plan.threshold is None
+    return rows < plan.needed and plan.threshold is None
 
 
 def cut_groups(groups: Groups, plan: QueryPlan) -> Cut:

@@ -17,16 +17,19 @@ from chromasql.executor.compatibility import (
 from chromasql.executor.keywords import outdated_collections, warn_of_slow_search
 from chromasql.executor.leaves import Answers, Queries, QueriesByName, search_collections
 from chromasql.executor.materialize import materialize
+from chromasql.executor.rounds import open_accesses, search_all
 from chromasql.executor.state import SHARE, Candidates, Page, StatementContext
 from chromasql.operators.merge import merge_by_distance, merge_by_rank
 from chromasql.operators.rank_expression import candidates_of, rank_rows
 from chromasql.operators.row import Row
+from chromasql.operators.sorted_access import SortedAccess
 from chromasql.plan import (
     EMBEDDING_KEY,
     Bm25Leaf,
     KnnLeaf,
     Leaf,
     PlanWarning,
+    QueryPlan,
     Ranking,
     SparseQuery,
     TextQuery,
@@ -36,6 +39,7 @@ from chromasql.plan.search_payload import query_of
 from chromasql.protocols import QueryVector
 from chromasql.retrieval.candidates import rows_by_leaf
 from chromasql.retrieval.embedding import SparseVectors, Vectors, count_calls, embed_sparse, embed_texts
+from chromasql.retrieval.scan import scan
 from chromasql.retrieval.search_api import search_whole
 
 __all__ = ["rank"]
@@ -72,19 +76,49 @@ async def rank(context: StatementContext) -> list[Candidates | Page]:
         page = await _search_whole(context, opened[0], queries)
         if page is not None:
             return [page]
-    answers, lists = await _answers(context, opened, leaves, queries)
+    accesses = open_accesses(plan, leaves, opened)
+    answers, lists = await _answers(context, opened, leaves, queries, accesses)
     for handle, found in answers:
         context.reader(handle, "rank").count_rows(len(found))
     warn_of_slow_search(context, answers)
+    for leaf, access in accesses.items():
+        lists[leaf] = [access.rows()]
     if not fused:
+        total = await _count_matching(context, opened) if _counts_all(plan) else None
         return [
-            Candidates(await _score(context, ranking, lists), ranking, _shared_vector(context, ranking, queries))
+            Candidates(
+                await _score(context, ranking, lists),
+                ranking,
+                _shared_vector(context, ranking, queries),
+                total=total,
+                full=not plan.goes_on
+                and any(sum(map(len, lists[leaf])) >= (plan.per_collection or leaf.limit) for leaf in ranking.leaves),
+            )
             for ranking in plan.rankings
         ]
     ranking = plan.rankings[0]
     comparable = have_comparable_distances(opened)
     merged = await _fuse(context, lists, len(answers), comparable=comparable)
     return [Candidates(merged, ranking, _shared_vector(context, ranking, queries))]
+
+
+def _counts_all(plan: QueryPlan) -> bool:
+    """Whether the total is of all records that satisfy WHERE."""
+    return plan.total and plan.goes_on and plan.keep is None and plan.threshold is None
+
+
+async def _count_matching(context: StatementContext, handles: Sequence[CollectionHandle]) -> int:
+    """Return how many records satisfy the filter."""
+    plan = context.plan
+
+    async def count(handle: CollectionHandle) -> int:
+        reader = context.reader(handle, "scan")
+        if not plan.filter.restricts:
+            number: int = await reader.count()
+            return number
+        return sum([len(rows) async for rows in scan(reader, plan.filter, (), page=plan.page)])
+
+    return sum(number for _, number in await context.dispatcher.fan_out("scan", handles, count))
 
 
 async def _prepare(
@@ -152,12 +186,16 @@ async def _embed(
 
 
 async def _answers(
-    context: StatementContext, opened: Sequence[CollectionHandle], leaves: Sequence[Leaf], queries: QueriesByName
+    context: StatementContext,
+    opened: Sequence[CollectionHandle],
+    leaves: Sequence[Leaf],
+    queries: QueriesByName,
+    accesses: dict[KnnLeaf, SortedAccess],
 ) -> tuple[Answers, dict[Leaf, list[Sequence[Row]]]]:
     """Search every collection, and those again whose keyword index turns out to be behind; return the rows by leaf."""
     ledger = context.dispatcher.ledger
     words = [leaf for leaf in leaves if isinstance(leaf, Bm25Leaf)]
-    answers = await search_collections(context, opened, leaves, queries)
+    answers = await search_all(context, leaves, queries, opened, accesses)
     compared: set[str] = set()
     while True:
         lists = rows_by_leaf(leaves, [found for _, found in answers], context.plan)
@@ -167,6 +205,10 @@ async def _answers(
         if not outdated | failed:
             return answers, lists
         compared |= outdated
+        for handle, _ in answers:
+            if handle.name in failed:
+                for access in accesses.values():
+                    access.drop(handle.place)
         behind = [handle for handle in opened if handle.name in outdated - failed]
         again = await search_collections(context, behind, words, queries, outdated=True) if behind else []
         nearest = {handle.place: found.knn for handle, found in answers}
@@ -192,6 +234,11 @@ async def _search_whole(context: StatementContext, handle: CollectionHandle, que
     return None if rows is None else Page(rows)
 
 
+def _count(plan: QueryPlan, leaf: Leaf, lists: Sequence[Sequence[Row]]) -> int:
+    """Return how many candidates a leaf has: those of sorted access, which is one list, are as many as are wanted."""
+    return len(lists[0]) if plan.goes_on and len(lists) == 1 else leaf.limit
+
+
 async def _score(
     context: StatementContext, ranking: Ranking, lists: Mapping[Leaf, Sequence[Sequence[Row]]]
 ) -> list[Row]:
@@ -199,7 +246,7 @@ async def _score(
     plan = context.plan
     # A list that is fused on its own keeps every candidate that its collection returned.
     fused_limit = plan.per_collection if plan.merge == "rrf" else None
-    merged = [merge_by_distance(lists[leaf], fused_limit or leaf.limit) for leaf in ranking.leaves]
+    merged = [merge_by_distance(lists[leaf], fused_limit or _count(plan, leaf, lists[leaf])) for leaf in ranking.leaves]
     for leaf, found in zip(ranking.leaves, merged, strict=True):
         if isinstance(leaf, Bm25Leaf):
             found[:] = await materialize(context, found, plan.materialization.with_candidates)

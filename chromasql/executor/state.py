@@ -86,13 +86,15 @@ class Candidates:
     Rows from which the page is still to be cut.
 
     With a ``ranking`` they are best first, and ``vector`` is the query of the KNN that is the whole rank, if there is
-    one and it is the same in all collections. ``total`` is how many there are, where that is more than the rows.
+    one and it is the same in all collections. ``full`` says that a search returned as many candidates as it may, so
+    there may be more. ``total`` is how many there are, where that is more than the rows.
     """
 
     rows: list[Row]
     ranking: Ranking | None = None
     vector: list[float] | None = None
     total: int | None = None
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

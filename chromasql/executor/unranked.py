@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,11 +13,15 @@ from chromasql.executor.left_out import warn_of_left_out
 from chromasql.executor.page import cut_groups
 from chromasql.executor.state import SHARE, Candidates, Cut, StatementContext
 from chromasql.operators.aggregate import Groups
+from chromasql.operators.predicate import compile_condition
 from chromasql.operators.project import project_rows
 from chromasql.operators.row import Row
 from chromasql.operators.sort import order_rows
-from chromasql.plan import Aggregation, Column, QueryPlan
-from chromasql.retrieval.scan import scan
+from chromasql.plan import Aggregation, Column, Filter, QueryPlan
+from chromasql.plan.conditions import NO_FILTER
+from chromasql.plan.dialect import LOCAL
+from chromasql.planner.selectivity import costs_less_unpushed, may_cost_less_unpushed
+from chromasql.retrieval.scan import parts_with_checked, scan
 
 __all__ = ["aggregate", "scan_collections", "stream_rows"]
 
@@ -26,6 +31,10 @@ _SORTED_AT_ONCE = 1000
 _STREAMED_PAGE = 1_000
 
 
+_SAMPLED = 200
+"""How many records of one collection tell what share of them satisfies a filter."""
+
+
 async def scan_collections(context: StatementContext) -> Candidates:
     """Scan all collections at once where every row counts, or else a growing number of them until rows suffice."""
     plan, dispatcher, handles = context.plan, context.dispatcher, context.handles
@@ -33,14 +42,15 @@ async def scan_collections(context: StatementContext) -> Candidates:
         return Candidates([])
     if plan.order or plan.keep is not None or plan.needed is None or plan.total:
         share = context.share_before_fetch
-        scanned = await dispatcher.fan_out("scan", handles, partial(_scan, context, None), share=share)
+        work = partial(_scan, context, await _cheapest_filter(context), None)
+        scanned = await dispatcher.fan_out("scan", handles, work, share=share)
         total = sum(found.count for _, found in scanned)
         return Candidates([row for _, found in scanned for row in found.rows], total=total)
     found: list[Row] = []
     used, width = 0, 1
     while used < len(handles) and len(found) < plan.needed:
         group = handles[used : used + width]
-        work = partial(_scan, context, plan.needed - len(found))
+        work = partial(_scan, context, plan.filter, plan.needed - len(found))
         is_last = used + width >= len(handles)
         share = context.share_before_fetch if is_last else SHARE
         scanned = await dispatcher.fan_out("scan", group, work, share=share)
@@ -57,13 +67,44 @@ class _Scanned:
     count: int
 
 
-async def _scan(context: StatementContext, wanted: int | None, handle: CollectionHandle) -> _Scanned:
+async def _cheapest_filter(context: StatementContext) -> Filter:
+    """
+    Return the filter of a statement that reads every matching record: as planned, or with nothing pushed.
+
+    Local Chroma looks a pushed filter up in all collections of the database, for each collection anew, so over many
+    collections a filter that much satisfies costs more than reading their records and testing them here. A sample of
+    one collection tells how much that is. Within a scope that hides records, nothing is read that it hides.
+    """
+    plan, handles = context.plan, context.handles
+    pushed = plan.filter
+    hides = plan.view is not None and plan.view.filter.restricts
+    if plan.dialect != LOCAL.name or hides or not pushed.selective or not may_cost_less_unpushed(len(handles)):
+        return pushed
+    if any(request.ids is not None or request.where_document is not None for request in pushed.requests):
+        return pushed
+    passes = compile_condition(plan.condition)
+
+    async def sample(handle: CollectionHandle) -> list[Row]:
+        reader = context.reader(handle, "sample")
+        await reader.open()
+        pages = scan(reader, NO_FILTER, parts_with_checked((), plan.condition), wanted=_SAMPLED, page=plan.page)
+        return [row async for rows in pages for row in rows]
+
+    sampled = await context.dispatcher.fan_out("sample", handles[:1], sample, share=SHARE)
+    rows = [row for _, found in sampled for row in found]
+    share = sum(map(passes, rows)) / len(rows) if rows else 0.0
+    if costs_less_unpushed(share, len(handles)):
+        return dataclasses.replace(NO_FILTER, residual=plan.condition)
+    return pushed
+
+
+async def _scan(context: StatementContext, filter_: Filter, wanted: int | None, handle: CollectionHandle) -> _Scanned:
     plan, reader = context.plan, context.reader(handle, "scan")
     await reader.open()
     best = plan.needed if plan.order and plan.keep is None else None
     keeps_all = plan.order or plan.keep is not None or plan.needed is None
     count, found = 0, list[Row]()
-    async for rows in scan(reader, plan.filter, plan.materialization.with_candidates, wanted=wanted, page=plan.page):
+    async for rows in scan(reader, filter_, plan.materialization.with_candidates, wanted=wanted, page=plan.page):
         count += len(rows)
         found.extend(rows if keeps_all else rows[: max(0, (plan.needed or 0) - len(found))])
         reader.count_rows(len(rows))
@@ -105,7 +146,7 @@ async def aggregate(context: StatementContext, aggregation: Aggregation) -> Cut:
     """
     groups = Groups(aggregation)
     if context.plan.filter.requests:
-        work = partial(_aggregate, context, aggregation)
+        work = partial(_aggregate, context, aggregation, await _cheapest_filter(context))
         for _, part in await context.dispatcher.fan_out("scan", context.handles, work):
             groups.merge(part)
     context.dispatcher.ledger.require_some()
@@ -113,7 +154,9 @@ async def aggregate(context: StatementContext, aggregation: Aggregation) -> Cut:
     return cut_groups(groups, context.plan)
 
 
-async def _aggregate(context: StatementContext, aggregation: Aggregation, handle: CollectionHandle) -> Groups:
+async def _aggregate(
+    context: StatementContext, aggregation: Aggregation, filter_: Filter, handle: CollectionHandle
+) -> Groups:
     plan, reader = context.plan, context.reader(handle, "scan")
     await reader.open()
     groups = Groups(aggregation)
@@ -122,7 +165,7 @@ async def _aggregate(context: StatementContext, aggregation: Aggregation, handle
         if count:
             groups.add_count([handle.name for _ in aggregation.keys], count)
         return groups
-    async for rows in scan(reader, plan.filter, plan.materialization.with_candidates, page=plan.page):
+    async for rows in scan(reader, filter_, plan.materialization.with_candidates, page=plan.page):
         groups.add(rows)
         reader.count_rows(len(rows))
     return groups

@@ -175,6 +175,12 @@ def _search(plan: QueryPlan, leaf: Leaf, name: str) -> Operator:
 
 def _knn_search(plan: QueryPlan, summary: str, name: str) -> Operator:
     space = () if plan.space is None else (f"space: {plan.space}, or the statement is refused",)
+    if plan.share is not None and plan.search == "no":
+        expected = f"candidates: the index, without the filter; about {100 * plan.share:.2g} % are expected to pass"
+        tree = Operator(
+            "KnnSearch", summary, facts=("pushed down: nothing yet", expected, *space, *_fetched(plan)), qualifier=name
+        )
+        return Operator("Filter", explain_condition(plan.condition), (tree,), qualifier="tested here")
     how = plan.search if plan.search != "no" else plan.candidates
     if how in ("prefilter", "filtered") and plan.exact is None and plan.dialect == "local":
         how = f"{how} or exact"

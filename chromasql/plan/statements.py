@@ -181,9 +181,12 @@ class QueryPlan:
     ``per_collection`` is how many candidates each collection gives to a leaf, where that is not the leaf's limit.
     ``candidates`` says how they are found: ``filtered`` asks the index with the filter, ``expanding`` over-fetches
     until enough of them pass the residual, ``prefilter`` looks up the ids that pass first, and ``exact`` measures every
-    record that passes. With ``exact`` None, records are measured where few pass. ``view`` is what a scope lets it see,
-    and None without one; its condition is a part of ``condition``, too. ``reads_clock`` says that it depends on the
-    moment at which it was made, and ``total`` that the rows before LIMIT and OFFSET are counted.
+    record that passes. With ``exact`` None, records are measured where few pass. With a ``share``, the part of the
+    records that is expected to satisfy the filter, the index is asked without it instead, and it is tested here.
+    ``goes_on`` says that one KNN is the whole rank, so that it is read as far as the page needs;
+    ``default_candidates`` that the statement does not say how many candidates there are. ``view`` is what a scope lets
+    it see, and None without one; its condition is a part of ``condition``, too. ``reads_clock`` says that it depends on
+    the moment at which it was made, and ``total`` that the rows before LIMIT and OFFSET are counted.
     """
 
     statement: str
@@ -195,6 +198,9 @@ class QueryPlan:
     space: str | None = None
     per_collection: int | None = None
     candidates: CandidateSearch = "filtered"
+    share: float | None = None
+    goes_on: bool = False
+    default_candidates: bool = False
     merge: str = "distance"
     threshold: float | None = None
     keep: Keep | None = None

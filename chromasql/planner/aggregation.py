@@ -42,7 +42,10 @@ def aggregates(query: ast.Query) -> bool:
         for node in ast.walk(item.operand)
     )
     grouped = query.group_by is not None and query.group_by.keep is None
-    return calls or grouped or query.having is not None or query.projection.distinct
+    ranked = query.rank is not None or query.embedding is not None
+    # Of a ranking, DISTINCT keeps the best of the rows that are equal.
+    distinct = query.projection.distinct and (not ranked or grouped)
+    return calls or grouped or query.having is not None or distinct
 
 
 def plan_keep(

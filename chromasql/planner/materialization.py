@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from chromasql.plan import Bm25Leaf, Column, Materialization, QueryPlan, Read, columns_in, columns_of
+from chromasql.operators.sorted_access import first_size
+from chromasql.plan import Bm25Leaf, Column, KnnLeaf, Leaf, Materialization, QueryPlan, Read, columns_in, columns_of
 from chromasql.plan.expressions import columns_of_score
 from chromasql.plan.parts import PARTS
 
@@ -45,10 +46,10 @@ def _unranked(plan: QueryPlan) -> Materialization:
 
 
 def _ranked(plan: QueryPlan, collections: int) -> Materialization:
-    first, score, order, shown = _checked(plan), _scored(plan), _ordered(plan), _shown(plan)
+    first, score, order, shown = _read_first(plan), _scored(plan), _ordered(plan), _shown(plan)
     everything = first | score | order | shown
     leaves = [leaf for ranking in plan.rankings for leaf in ranking.leaves]
-    candidates = collections * sum(plan.per_collection or leaf.limit for leaf in leaves)
+    candidates = collections * sum(_asked(plan, leaf, collections) for leaf in leaves)
     late = Materialization(
         _sorted(first),
         for_scoring=_sorted(score - first),
@@ -62,6 +63,22 @@ def _ranked(plan: QueryPlan, collections: int) -> Materialization:
     if everything == first or at_once <= _late_cost(plan, late, collections):
         return Materialization(_sorted(everything), reason=f"{candidates} candidates are few for another round trip")
     return late
+
+
+def _asked(plan: QueryPlan, leaf: Leaf, collections: int) -> int:
+    """Return how many candidates each collection is asked for at first."""
+    if plan.per_collection is not None:
+        return plan.per_collection
+    spread = isinstance(leaf, KnnLeaf) and plan.merge != "rrf" and plan.search == "no" and collections > 0
+    return first_size(leaf.limit, collections) if spread else leaf.limit
+
+
+def _read_first(plan: QueryPlan) -> set[str]:
+    """Return the parts that decide which candidates count."""
+    first = _checked(plan) if plan.share is None else _parts(columns_of(plan.condition))
+    if plan.goes_on and plan.keep is not None:
+        first |= _parts(column for key in plan.keep.keys for column in columns_in(key))
+    return first
 
 
 def _late_cost(plan: QueryPlan, fetch: Materialization, collections: int) -> float:

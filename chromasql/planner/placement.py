@@ -12,6 +12,7 @@ from chromasql.planner.pushdown import push_down
 from chromasql.planner.pushdown.search import plan_search
 from chromasql.planner.scope_rules import bind_visible_records
 from chromasql.planner.select import candidate_search
+from chromasql.planner.selectivity import share_checked_here
 
 __all__ = ["bind_collections", "with_vector"]
 
@@ -49,10 +50,11 @@ def bind_collections(
     names = tuple(name for name in collections if _may_contain(plan.condition, name))
     if dialect.name != plan.dialect:
         plan = _translated(plan, dialect)
-    plan = dataclasses.replace(
-        plan, collections=names, route=route, materialization=plan_materialization(plan, len(names))
-    )
-    return dataclasses.replace(plan, search=plan_search(plan)) if dialect == DISTRIBUTED else plan
+    plan = dataclasses.replace(plan, collections=names, route=route)
+    if dialect == DISTRIBUTED:
+        plan = dataclasses.replace(plan, search=plan_search(plan))
+    plan = dataclasses.replace(plan, share=share_checked_here(plan, len(names)))
+    return dataclasses.replace(plan, materialization=plan_materialization(plan, len(names)))
 
 
 def _translated(plan: QueryPlan, dialect: Dialect) -> QueryPlan:

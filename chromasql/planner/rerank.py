@@ -8,19 +8,22 @@ from chromasql import ast
 from chromasql.errors import ChromaSQLPlanningError, near_names
 from chromasql.operators.rerank import known_strategies, strategy_named, with_defaults
 from chromasql.plan import Column, RerankPlan
-from chromasql.planner.numbers import literal
+from chromasql.planner.numbers import count_of, literal
 from chromasql.planner.scope_rules import Scoping
 
 __all__ = ["plan_rerank"]
 
-_DEFAULT_RERANKED = 50
+_DEFAULT_RERANKED = 300
 
 
-def plan_rerank(query: ast.Query, scoping: Scoping, limit: int | None, *, grouped: bool) -> RerankPlan | None:
+_DEFAULT_MMR = 200
+
+
+def plan_rerank(query: ast.Query, scoping: Scoping, *, grouped: bool) -> RerankPlan | None:
     """
     Plan the RERANK BY of a statement, or return None where it has none.
 
-    ``limit`` is the LIMIT of the statement, and ``grouped`` says whether it returns groups rather than records.
+    ``grouped`` says whether the statement returns groups rather than records.
     """
     node = query.rerank
     if node is None:
@@ -49,7 +52,10 @@ def plan_rerank(query: ast.Query, scoping: Scoping, limit: int | None, *, groupe
                 span=argument.span,
             )
         arguments[argument.name] = _argument(argument)
-    candidates = arguments.pop("candidates", scoping.candidates(max(_DEFAULT_RERANKED, 4 * (limit or 0))))
+    default = count_of(query.topk, "TOPK", least=1)
+    if default is None:
+        default = scoping.candidates(_DEFAULT_MMR if node.strategy == "MMR" else _DEFAULT_RERANKED)
+    candidates = arguments.pop("candidates", default)
     if type(candidates) is not int or candidates < 1:
         raise ChromaSQLPlanningError(
             "candidates takes a whole number of at least 1", code="invalid-argument", span=node.span

@@ -14,8 +14,10 @@ from chromasql.plan import (
     Column,
     Condition,
     Filter,
+    Keep,
     KnnLeaf,
     OrderKey,
+    Output,
     PlanWarning,
     QueryPlan,
     Ranking,
@@ -39,7 +41,11 @@ from chromasql.printer import print_expression
 
 __all__ = ["QueryPlanner", "candidate_search", "statement_text"]
 
-_DEFAULT_CANDIDATES = 100
+_DEFAULT_CANDIDATES = 300
+"""How many candidates a search has that does not say, as many as Chroma Cloud returns at most."""
+
+
+_MMR_CANDIDATES = 200
 
 
 _EMBEDDING_CANDIDATES = 10
@@ -70,6 +76,8 @@ class QueryPlanner:
         self._offset = count_of(query.offset, "OFFSET", least=0) or 0
         self._groups = self._names.groups
         self._limit = count_of(query.limit, "LIMIT", least=0)
+        self._reaches = None if self._limit is None else max(1, self._limit + self._offset)
+        self._by_score = False
 
     def plan(self) -> QueryPlan:
         """Return the plan, as if for one collection."""
@@ -80,11 +88,19 @@ class QueryPlanner:
         condition = self._condition()
         filter_ = push_down(condition)
         keep = self._keep()
-        rerank = plan_rerank(query, self._scoping, self._limit, grouped=self._groups is not None)
-        rankings = self._rankings(rerank)
-        options["exact"] = self._exact(options["exact"], rankings)
+        rerank = plan_rerank(query, self._scoping, grouped=self._groups is not None)
         outputs = self._names.outputs()
         order = self._order(query.order_by)
+        keep = self._distinct_rows(outputs, order) or keep
+        self._by_score = (
+            rerank is None
+            and self._groups is None
+            and options["merge"] != "rrf"
+            and _is_by_score(order)
+            and (keep is None or _is_by_score(keep.order))
+        )
+        rankings = self._rankings(rerank)
+        options["exact"] = self._exact(options["exact"], rankings)
         plan = QueryPlan(
             statement=statement_text(query),
             outputs=outputs,
@@ -94,11 +110,13 @@ class QueryPlanner:
             batch=isinstance(query.embedding, ast.EmbeddingBatch),
             space=None if query.similarity is None else _SPACES[query.similarity],
             candidates=candidate_search(filter_, exact=options["exact"]),
+            goes_on=self._goes_on(keep),
+            default_candidates=self._default_candidates(),
             threshold=number_of(query.score_threshold, "WITH SCORE THRESHOLD"),
             keep=keep,
             rerank=rerank,
             aggregation=self._aggregation(),
-            distinct=query.projection.distinct and query.group_by is not None,
+            distinct=query.projection.distinct and self._groups is not None and query.group_by is not None,
             order=order,
             limit=self._scoping.limit_rows(
                 query,
@@ -114,12 +132,61 @@ class QueryPlanner:
             **options,
         )
         plan = self._with_total(plan)
+        if plan.rankings and plan.aggregation is not None:
+            most = max(leaf.limit for ranking in plan.rankings for leaf in ranking.leaves)
+            self._warn(
+                PlanWarning(
+                    "candidates-counted",
+                    f"the groups are of the candidates of the search, {most} at most of each leaf, not of all records; "
+                    "TOPK or limit = takes more",
+                )
+            )
         return dataclasses.replace(
             plan,
             reads_clock=self._clock.was_read,
             warnings=tuple(self._warnings),
             materialization=plan_materialization(plan, 1),
         )
+
+    def _distinct_rows(self, outputs: tuple[Output, ...], order: tuple[OrderKey, ...]) -> Keep | None:
+        """Plan SELECT DISTINCT of a ranking: of the rows that are equal in all columns, the best stays."""
+        query = self._query
+        if not query.projection.distinct or self._groups is not None:
+            return None
+        if query.group_by is not None:
+            raise ChromaSQLPlanningError(
+                "KEEP cannot be combined with aggregates, HAVING or DISTINCT",
+                code="not-allowed-here",
+                span=query.group_by.span,
+            )
+        columns = tuple(output.column for output in outputs)
+        for key, item in zip(order, query.order_by, strict=True):
+            if key.column not in (*columns, Column("score"), Column("distance")):
+                raise ChromaSQLPlanningError(
+                    f"rows of DISTINCT are ordered by the columns of SELECT; add {print_expression(item.operand)}",
+                    code="not-allowed-here",
+                    span=item.operand.span,
+                )
+        return Keep(columns, 1)
+
+    def _goes_on(self, keep: Keep | None) -> bool:
+        """Tell whether the one KNN that is the whole rank is read as far as the page needs, however far that is."""
+        query = self._query
+        if not self._by_score or not self._default_candidates() or self._scoping.candidates(1_000_000) < 1_000_000:
+            return False
+        if isinstance(query.embedding, ast.EmbeddingText | ast.EmbeddingVector):
+            return query.group_by is not None or query.projection.distinct
+        if not isinstance(query.rank, ast.Knn):
+            return False
+        return self._reaches is not None or keep is not None or query.score_threshold is not None
+
+    def _default_candidates(self) -> bool:
+        """Tell whether the statement leaves the number of candidates open."""
+        query = self._query
+        searches = [] if query.rank is None else list(ast.walk(query.rank))
+        said = any(isinstance(node, ast.Knn | ast.Bm25) and node.limit is not None for node in searches)
+        ranked = query.rank is not None or query.embedding is not None
+        return ranked and query.topk is None and query.rerank is None and not said
 
     def _with_total(self, plan: QueryPlan) -> QueryPlan:
         """Ask for the total where a column shows it; over a ranking other than one KNN it is of the candidates."""
@@ -131,6 +198,13 @@ class QueryPlanner:
                 "a BATCH has several lists, so there is no one total; ask for each by itself",
                 code="not-allowed-here",
                 span=self._query.span,
+            )
+        if plan.rankings and not plan.goes_on:
+            self._warn(
+                PlanWarning(
+                    "candidates-counted",
+                    "the total is of the candidates of the search, not of all records; TOPK or limit = takes more",
+                )
             )
         return dataclasses.replace(plan, total=True)
 
@@ -183,19 +257,20 @@ class QueryPlanner:
         """Plan a ranking for each vector of USING EMBEDDING, or the one of RANK BY; none for an unranked statement."""
         query = self._query
         topk = count_of(query.topk, "TOPK", least=1)
-        reaches = None if self._limit is None else max(1, self._limit + self._offset)
+        default = self._scoping.candidates(_DEFAULT_CANDIDATES)
 
         def candidates_of_leaf(whole: bool) -> int:
             if topk is not None:
                 return topk
-            if query.embedding is not None and rerank is None and query.group_by is None and self._groups is None:
+            if rerank is not None:
+                least = self._scoping.candidates(_MMR_CANDIDATES) if rerank.strategy == "MMR" else default
+                return max(least, rerank.candidates)
+            if query.embedding is not None and query.group_by is None and self._groups is None:
                 # As in 1.8.0, whose ORDER BY and threshold are about these.
-                return max(self._scoping.candidates(_EMBEDDING_CANDIDATES), reaches or 1)
-            least = rerank.candidates if rerank is not None else 1
-            count = self._scoping.candidates(_DEFAULT_CANDIDATES)
-            if whole and query.group_by is None and self._groups is None:
-                return max(reaches or count, least)
-            return max(count, reaches or 0, least)
+                return max(self._scoping.candidates(_EMBEDDING_CANDIDATES), self._reaches or 1)
+            # Where rows are dropped after the search, nobody knows how many the page takes.
+            exact = whole and self._by_score and query.group_by is None and not query.projection.distinct
+            return self._reaches if exact and self._reaches is not None else default
 
         planner = RankingPlanner(candidates_of_leaf, self._names)
         rankings: tuple[Ranking, ...] = ()
@@ -272,6 +347,13 @@ class QueryPlanner:
             nulls_first = descending if item.nulls is None else item.nulls == "FIRST"
             keys.append(OrderKey(column, descending, nulls_first))
         return tuple(keys)
+
+
+def _is_by_score(order: tuple[OrderKey, ...]) -> bool:
+    """Tell whether an order is that of the score, which ties by id complete."""
+    if not order:
+        return True
+    return len(order) == 1 and order[0].column in (Column("score"), Column("distance")) and not order[0].descending
 
 
 def candidate_search(filter_: Filter, *, exact: bool | None) -> CandidateSearch:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from chromasql.keyword_index import KeywordIndex
 from chromasql.operators.row import Row
+from chromasql.operators.sorted_access import Ask, Found
 from chromasql.plan import FEW_MATCHES, Bm25Leaf, KnnLeaf, Leaf, QueryPlan
 from chromasql.plan.dialect import LOCAL
 from chromasql.retrieval.collection_reader import CollectionReader
@@ -22,8 +24,12 @@ from chromasql.retrieval.keywords import search_keywords
 from chromasql.retrieval.knn import nearest
 from chromasql.retrieval.knn_request import KnnRequest, MatchCount
 from chromasql.retrieval.search_api import search_knn
+from chromasql.retrieval.source import ask_source
 
 __all__ = ["CandidateRows", "rows_by_leaf", "search_leaves"]
+
+NO_ASKS: Mapping[KnnLeaf, Ask] = MappingProxyType({})
+"""No leaf is searched by sorted access."""
 
 
 @dataclass(slots=True)
@@ -37,12 +43,14 @@ class CandidateRows:
     """
 
     knn: dict[KnnLeaf, Sequence[Row]] = field(default_factory=dict)
+    sorted: dict[KnnLeaf, Found] = field(default_factory=dict)
     keywords: dict[Bm25Leaf, KeywordMatches] = field(default_factory=dict)
     matched: int | None = None
     unfinished: bool = False
 
     def __len__(self) -> int:
-        return sum(map(len, self.knn.values())) + sum(map(len, self.keywords.values()))
+        shown = sum(len(found.rows) for found in self.sorted.values())
+        return sum(map(len, self.knn.values())) + shown + sum(map(len, self.keywords.values()))
 
 
 async def search_leaves(
@@ -52,6 +60,7 @@ async def search_leaves(
     queries: Mapping[KnnLeaf, Any],
     index: KeywordIndex | None = None,
     matching: Mapping[str, Row] | None = None,
+    asks: Mapping[KnnLeaf, Ask] = NO_ASKS,
 ) -> CandidateRows:
     """
     Search all leaves in one collection; KNN leaves with equally many candidates share their requests.
@@ -70,6 +79,8 @@ async def search_leaves(
         Where the words of documents are counted already. Default: the documents are read.
     matching : Mapping, optional
         The rows that satisfy the filter, by id, where they are known.
+    asks : Mapping, optional
+        How far the leaves of sorted access go. Default: every leaf returns all its candidates.
 
     Returns
     -------
@@ -87,6 +98,9 @@ async def search_leaves(
             reader, plan, {leaf: queries[leaf] for leaf in leaves if isinstance(leaf, KnnLeaf)}
         )
         leaves = [leaf for leaf in leaves if leaf not in found.knn]
+    own = {leaf: ask for leaf, ask in asks.items() if leaf in leaves}
+    found.sorted = await ask_source(reader, plan, own, queries)
+    leaves = [leaf for leaf in leaves if leaf not in own]
     by_count: dict[int, list[KnnLeaf]] = {}
     for leaf in leaves:
         if isinstance(leaf, KnnLeaf):
@@ -127,7 +141,7 @@ def rows_by_leaf(
     lists: dict[Leaf, list[Sequence[Row]]] = {}
     for leaf in leaves:
         if isinstance(leaf, KnnLeaf):
-            lists[leaf] = [candidates.knn[leaf] for candidates in found]
+            lists[leaf] = [candidates.knn[leaf] for candidates in found if leaf in candidates.knn]
         else:
             matches = [candidates.keywords[leaf] for candidates in found]
             lists[leaf] = best_rows_of(matches, leaf, plan.per_collection or leaf.limit)

@@ -99,7 +99,7 @@ async def _by_one_query(
     reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]
 ) -> list[Sequence[Row]]:
     """Send one request for all vectors; unless a tie has to be resolved, its response stays in columns."""
-    (request,), count = knn.filter.requests, max(knn.wanted + 1, knn.probe)
+    (request,), count = knn.filter.requests, _at_most(knn, max(knn.wanted + 1, knn.probe))
     # What is requested only to see whether there is more, is requested without its parts.
     late = include(knn.parts) if count > knn.wanted + 1 else []
     answer = await _query(reader, knn, request, vectors, count, [] if late else include(knn.fetched))
@@ -138,11 +138,16 @@ def _columns(
     return HitColumns(reader.row, reader.handle.place, answer["ids"][index][:wanted], measured[:wanted], parts)
 
 
+def _at_most(knn: KnnRequest, count: int) -> int:
+    """Return how many records to ask for: a server that returns fewer in one response refuses to be asked for more."""
+    return count if knn.page == LOCAL.page else min(count, knn.page)
+
+
 async def _by_queries(reader: CollectionReader, knn: KnnRequest, vectors: Sequence[list[float]]) -> list[Sequence[Row]]:
     """Send the requests of a filter one after the other; their union is the answer."""
     found: list[list[Row]] = [[] for _ in vectors]
     for request in knn.filter.requests:
-        lists = await _query_rows(reader, knn, request, vectors, max(knn.wanted + 1, knn.probe))
+        lists = await _query_rows(reader, knn, request, vectors, _at_most(knn, max(knn.wanted + 1, knn.probe)))
         if knn.matches is not None:
             most = max(map(len, lists))
             knn.matches.see(most, unfinished=most < knn.wanted)

@@ -255,11 +255,11 @@ def test_limit():
 
 
 def test_limit_by_default():
-    """Without a limit there are 100 candidates, or as many as the page reaches down to."""
-    provider = of_documents(*["fox"] * 150)
+    """Without a limit there are 300 candidates, whatever the page (100, or as many as it reached down to, before)."""
+    provider = of_documents(*["fox"] * 350)
 
-    assert len(ids(provider, "BM25('fox')")) == 100
-    assert len(ids(provider, "BM25('fox')", "LIMIT 120")) == 120
+    assert len(ids(provider, "BM25('fox')")) == 300
+    assert len(ids(provider, "BM25('fox')", "LIMIT 320")) == 300
     assert len(ids(provider, "BM25('fox')", "TOPK 7 LIMIT 120")) == 7
 
 

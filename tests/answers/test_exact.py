@@ -127,7 +127,8 @@ def test_a_filter_that_few_records_match_loses_none(client, condition):
 
     assert found == true_order(vectors, vectors[number], numbers)[:5]
     assert found[0] == f"{number:04}"
-    assert f"{number:04}" not in by_index
+    # A filter that Chroma cannot say is tested here on what the index returns, and what that lacks is looked up.
+    assert f"{number:04}" not in by_index or "IS NOT NULL" in condition
 
 
 async def test_few_is_counted_over_all_collections(client):
@@ -144,11 +145,13 @@ async def test_few_is_counted_over_all_collections(client):
             for wanted in (condition, f"{condition} AND n < 10"):
                 spy.calls.clear()
                 await db.execute(f"SELECT id FROM {source} {VECTOR} WHERE {wanted} LIMIT 3", {"v": vectors[0].tolist()})
-                used[source, wanted] = {method for _, method in spy.sent("query")}
+                used[source, wanted] = {method for _, method in spy.sent("get", "query")}
 
     assert FEW_MATCHES < 300
     assert used["docs-whole", condition] == used["docs-part-*", condition] == {"query"}
-    assert used["docs-whole", f"{condition} AND n < 10"] == used["docs-part-*", f"{condition} AND n < 10"] == set()
+    few = f"{condition} AND n < 10"
+    assert "get" in used["docs-whole", few]
+    assert "get" in used["docs-part-*", few]
 
 
 def test_ten_openings_have_one_answer(tmp_path):

@@ -309,3 +309,108 @@ def test_conditions(condition: str, ids: list[str], store: str, request: pytest.
     found = chromasql.connect(source).execute(f"SELECT id FROM {name} WHERE {condition} ORDER BY id").rows
 
     assert [row["id"] for row in found] == ids
+
+
+SPELLINGS = [
+    {
+        "id": "a",
+        "document": "Alpha one",
+        "metadata": {"n": 1, "t": "x", "day": "2024-05-01", "tags": ["p", "q"], "ok": True},
+    },
+    {"id": "b", "document": "Beta two", "metadata": {"n": 2, "t": "y", "day": "2024-06-15", "ok": False}},
+    {"id": "c", "metadata": {"n": 3, "t": "x%"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ('SELECT "t", COUNT(*) n FROM docs GROUP BY "t" ORDER BY 2 DESC, 1 LIMIT 1', [{"t": "x", "n": 1}]),
+        ('SELECT id FROM docs WHERE "t" = "y"', [{"id": "b"}]),
+        ("SELECT t AS kind, MAX(n) AS most FROM docs GROUP BY 1 HAVING most > 2", [{"kind": "x%", "most": 3}]),
+        ("SELECT COUNT(ALL n) AS n FROM docs", [{"n": 3}]),
+        ("SELECT ALL id FROM docs LIMIT 1", [{"id": "a"}]),
+        ("SELECT COUNT(1) AS n FROM docs", [{"n": 3}]),
+        ("SELECT d.* EXCLUDE (document, metadata) FROM docs d LIMIT 1", [{"id": "a"}]),
+        ("SELECT * EXCEPT (metadata) REPLACE (LEFT(document, 2) AS document) FROM docs LIMIT 1", [{"id": "a", "document": "Al"}]),
+        ("SELECT id FROM docs FETCH FIRST 1 ROWS ONLY", [{"id": "a"}]),
+        ("SELECT id FROM docs LIMIT 1 + 0 OFFSET 2 * 1", [{"id": "c"}]),
+        ("SELECT id FROM docs WHERE (n) = +1", [{"id": "a"}]),
+        ("SELECT id FROM docs WHERE t ISNULL OR document NOTNULL AND n NOT NULL ORDER BY id LIMIT 1", [{"id": "a"}]),
+        ("SELECT id FROM docs WHERE ok IS FALSE", [{"id": "b"}]),
+        ("SELECT id FROM docs WHERE NOT ok IS TRUE ORDER BY id", [{"id": "b"}, {"id": "c"}]),
+        ("SELECT id FROM docs WHERE n > ALL(tags)", []),
+        ("SELECT id FROM docs WHERE NOT 'p' = ANY(tags)", []),
+        ("SELECT id FROM docs WHERE t ILIKE 'X!%' ESCAPE '!'", [{"id": "c"}]),
+        ("SELECT id FROM docs WHERE t LIKE '%' ESCAPE '!' AND t NOT LIKE 'x%' ESCAPE '!'", [{"id": "b"}]),
+        ("SELECT id FROM docs WHERE UPPER(document) CONTAINS 'BETA'", [{"id": "b"}]),
+        ("SELECT id FROM docs WHERE tags CONTAINS ANY (LOWER('P'), 'z')", [{"id": "a"}]),
+        ("SELECT id FROM docs WHERE LOWER(t) IN ('x', LOWER('Y')) ORDER BY id", [{"id": "a"}, {"id": "b"}]),
+        ("SELECT id FROM docs WHERE day IN (DATE '2024-06-15')", [{"id": "b"}]),
+        ("SELECT id FROM docs WHERE LOWER(t) IS DISTINCT FROM 'x' ORDER BY id", [{"id": "b"}, {"id": "c"}]),
+        ("SELECT id FROM docs WHERE LOWER(t) REGEX '^x$'", [{"id": "a"}]),
+        ("SELECT id FROM docs WHERE n % 2 BETWEEN 0 AND 0", [{"id": "b"}]),
+        ("SELECT id FROM docs WHERE NOT (n BETWEEN n AND n + 1)", []),
+        ("SELECT id FROM docs WHERE EXTRACT(month FROM day) = 6", [{"id": "b"}]),
+        ("SELECT id FROM docs WHERE day::date = DATE '2024-05-01'", [{"id": "a"}]),
+        ("SELECT CAST(day AS TEXT) || '!' AS d FROM docs WHERE id = 'a'", [{"d": "2024-05-01!"}]),
+        ("SELECT CURRENT_DATE() > DATE '2020-01-01' AS later FROM docs LIMIT 1", [{"later": True}]),
+        ("SELECT INTERVAL '1 day' + day AS d FROM docs WHERE id = 'a'", [{"d": "2024-05-02T00:00:00+00:00"}]),
+        ("SELECT CASE n WHEN 1 THEN 'one' WHEN 2 THEN 'two' END AS w FROM docs ORDER BY n", [{"w": "one"}, {"w": "two"}, {"w": None}]),
+        ("SELECT CASE WHEN FALSE THEN 1 WHEN TRUE THEN 2 END AS w FROM docs LIMIT 1", [{"w": 2}]),
+        ("SELECT CASE WHEN n = 1 THEN 1 WHEN TRUE THEN 2 ELSE 3 END AS w FROM docs ORDER BY n LIMIT 2", [{"w": 1}, {"w": 2}]),
+        ("SELECT TRUE AND ok AS v FROM docs ORDER BY n", [{"v": True}, {"v": False}, {"v": None}]),
+        ("SELECT n + 1 AS m FROM docs GROUP BY n + 1 ORDER BY n + 1 DESC LIMIT 1", [{"m": 4}]),
+        ("SELECT MIN(LENGTH(t)) AS least, n % 2 AS odd FROM docs GROUP BY odd ORDER BY odd", [{"least": 1, "odd": 0}, {"least": 1, "odd": 1}]),
+        ("SELECT id FROM docs GROUP BY n % 2 KEEP 1 BY n DESC", [{"id": "b"}, {"id": "c"}]),
+        ("SELECT COUNT(DISTINCT n % 2, LENGTH(t)) AS n FROM docs", [{"n": 3}]),
+        ("SELECT ANY_VALUE(document) AS v FROM docs WHERE n > 2", [{"v": None}]),
+        ("SELECT QUANTILE(n, 0) AS v, STDDEV(n) AS s FROM docs WHERE n = 1", [{"v": 1, "s": None}]),
+    ],
+)  # fmt: skip
+def test_spellings(sql: str, rows: list[dict[str, Any]]) -> None:
+    """What people type means what it looks like."""
+    assert chromasql.connect(chromasql.MemoryProvider({"docs": SPELLINGS})).execute(sql).rows == rows
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("SELECT COUNT(*) FROM docs WHERE t = 'x' AND x::money = 1", "unknown-type"),
+        ('SELECT a || "b" FROM docs', "ambiguous-quotes"),
+        ("SELECT my-docs.t FROM my-docs", "ambiguous-hyphen"),
+        ("SELECT SUM(*) FROM docs", "invalid-argument"),
+        ("SELECT COUNT(*) FILTER (WHERE t = 'x') OVER () FROM docs", "not-allowed-here"),
+        ("SELECT LOWER(DISTINCT t) FROM docs", "not-allowed-here"),
+        ("SELECT LOWER(t) FILTER (WHERE n = 1) FROM docs", "not-allowed-here"),
+        ("SELECT LOWER(t AS text) FROM docs", "syntax-error"),
+        ("SELECT LOWER(year FROM t) FROM docs", "syntax-error"),
+        ("SELECT MONEY '5' FROM docs", "syntax-error"),
+        ("SELECT MIN(n, t) FROM docs", "unknown-function"),
+        ("SELECT COUNT(n, t) FROM docs", "invalid-argument"),
+        ("SELECT STRING_AGG(t) FROM docs", "invalid-argument"),
+        ("SELECT AVG(n, t) FROM docs", "invalid-argument"),
+        ("SELECT SUM(metadata) FROM docs", "not-allowed-here"),
+        ("SELECT metadata || 'x' FROM docs", "not-allowed-here"),
+        ("SELECT INTERVAL 'x' FROM docs", "invalid-literal"),
+        ("SELECT id FROM docs LIMIT n", "invalid-argument"),
+        ("SELECT id FROM docs LIMIT ALL", "unsupported-syntax"),
+        ("SELECT id FROM docs FETCH THE 5 BEST ROWS", "syntax-error"),
+        ("SELECT * REPLACE (1 AS price) FROM docs", "unknown-column"),
+        ("SELECT id FROM docs WHERE t LIKE 'a' ESCAPE 'ab'", "invalid-argument"),
+        ("SELECT id FROM docs WHERE COUNT(*) OVER () > 1", "not-allowed-here"),
+        ("SELECT KNN([1]) FROM docs", "not-allowed-here"),
+        ("SELECT id FROM docs RANK BY KNN([1]) + distance", "not-allowed-here"),
+        ("SELECT id FROM docs RANK BY KNN([1]) * LENGTH(t) + LEFT(t, 1)", "invalid-argument"),
+        ("SELECT id FROM docs RANK BY 'words'", "invalid-argument"),
+        ("SELECT id FROM docs RANK BY LOG(KNN([1]), 2)", "invalid-argument"),
+        ("SELECT DISTINCT t FROM docs RANK BY KNN([1]) ORDER BY n", "not-allowed-here"),
+        ("SELECT id FROM docs WHERE tags LIKE ANY ('a')", "unknown-function"),
+    ],
+)  # fmt: skip
+def test_codes(sql: str, code: str) -> None:
+    """What cannot be meant is refused by a stable code."""
+    with pytest.raises(chromasql.ChromaSQLError) as caught:
+        chromasql.build_plan(chromasql.parse(sql))
+
+    assert caught.value.code == code

@@ -568,7 +568,7 @@ def test_limits_leave_answers_as_they_are(full: Any) -> None:
     """A limit cuts rows and never widens what is ranked, so counts are those without it; defaults are lowered."""
     count = "SELECT COUNT(*) AS n FROM docs-a, docs-b, docs-c, docs, hr-pay RANK BY KNN([1, 1])"
 
-    assert chromasql.connect(full, scope=Scope(max_limit=300)).execute(count).rows == [{"n": 100}]
+    assert chromasql.connect(full, scope=Scope(max_limit=300)).execute(count).rows == [{"n": 150}]
     both = chromasql.connect(full, scope=Scope(max_limit=60, max_candidates=50))
     assert len(both.execute("SELECT id FROM docs-a, docs-b RANK BY KNN([1, 1])")) == 50
     batch = "SELECT id FROM docs-a USING EMBEDDING BATCH (VECTOR [1, 1], VECTOR [2, 1]{})"

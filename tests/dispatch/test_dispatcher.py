@@ -128,7 +128,7 @@ async def test_two_failures_at_once(spy: Spy) -> None:
 async def test_late_fetch_fails(spy: Spy) -> None:
     """A collection that fails when the winners are fetched takes its own rows with it, and no others."""
     spy.instead["two", "get"] = raises(InternalError("disk full"))
-    sql = "SELECT id, document, _collection FROM one, two, six USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 400"
+    sql = "SELECT id, document, embedding, _collection FROM one, two, six USING EMBEDDING (VECTOR [0.0, 0.0]) TOPK 400 LIMIT 30"
     result = await connect_async(spy).execute(sql)
 
     assert ("one", "get") in spy.calls
@@ -140,7 +140,7 @@ async def test_a_collection_that_failed_is_not_asked_again(spy: Spy) -> None:
     """What a collection lost stays lost: it is asked nothing more, and the result is not complete."""
     spy.instead["two", "get"] = raises(InternalError("disk full"))
     batch = "BATCH (VECTOR [0.0, 0.0], VECTOR [1.0, 1.0])"
-    sql = f"SELECT id, document, _collection FROM one, two, six USING EMBEDDING {batch} TOPK 400"
+    sql = f"SELECT id, document, embedding, _collection FROM one, two, six USING EMBEDDING {batch} TOPK 400 LIMIT 30"
     result = await connect_async(spy).execute(sql)
 
     assert spy.sent("get").count(("one", "get")) == 2

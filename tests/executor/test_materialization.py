@@ -112,7 +112,16 @@ NEAREST = "SELECT id, document, metadata FROM docs USING EMBEDDING (VECTOR [1, 2
 
 @pytest.mark.parametrize(
     ("collections", "limit", "late"),
-    [(1, 10, False), (1, 1000, False), (2, 10, False), (8, 10, False), (37, 1, True), (37, 10, True), (37, 200, True)],
+    [
+        (1, 10, False),
+        (1, 1000, False),
+        (2, 10, False),
+        (8, 10, False),
+        (37, 1, True),
+        (37, 10, True),
+        (37, 200, False),
+        (100, 200, False),
+    ],
 )
 def test_weighing(collections: int, limit: int, late: bool) -> None:
     """Few collections give everything at once, many give documents for their winners alone, as was measured."""
@@ -121,8 +130,8 @@ def test_weighing(collections: int, limit: int, late: bool) -> None:
 
 def test_heavier_parts_come_late_sooner() -> None:
     """Embeddings tip the scale where documents and metadata do not yet."""
-    assert not fetch_of(f"{NEAREST} 10", 8).for_page
-    assert fetch_of(f"{NEAREST.replace('metadata', 'metadata, embedding')} 10", 8).for_page
+    assert not fetch_of(f"{NEAREST} 1000", 37).for_page
+    assert fetch_of(f"{NEAREST.replace('metadata', 'metadata, embedding')} 1000", 37).for_page
 
 
 def test_nothing_to_fetch() -> None:

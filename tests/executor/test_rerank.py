@@ -205,10 +205,10 @@ def test_candidates():
 
 @pytest.mark.parametrize(
     ("clauses", "candidates"),
-    [("", 50), ("LIMIT 5", 50), ("LIMIT 20", 80), ("LIMIT 20 OFFSET 100", 80)],
+    [("", 200), ("LIMIT 5", 200), ("LIMIT 20 OFFSET 300", 200), ("TOPK 40 LIMIT 5", 40)],
 )
 def test_candidates_by_default(clauses, candidates):
-    """There are 50 candidates, or four times the page, and the pool of the ranking holds them."""
+    """MMR has 200 candidates, or TOPK, whatever the page (50 or four times LIMIT before), and the search finds as many."""
     plan = chromasql.build_plan(chromasql.parse(f"SELECT id FROM a RANK BY KNN([1]) RERANK BY MMR {clauses}"))
 
     assert plan.rerank.candidates == candidates

@@ -39,7 +39,10 @@ def test_every_operator_is_printed_and_no_other() -> None:
         ("WHERE a = 1", "Project .Merge ..Scan"),
         ("WHERE a LIKE 'x%' ORDER BY a LIMIT 2", "Project .Limit ..Sort ...Merge ....Filter .....Scan"),
         ("USING EMBEDDING (VECTOR [1]) WHERE a != 1", "Project .Merge ..Filter ...KnnSearch"),
-        ("USING EMBEDDING (VECTOR [1]) WHERE a = 1 AND b LIKE 'x%'", "Project .Merge ..KnnSearch ...Filter ....Scan"),
+        (
+            "USING EMBEDDING (VECTOR [1]) WHERE a = 1 AND b LIKE 'x%' TOPK 100",
+            "Project .Merge ..KnnSearch ...Filter ....Scan",
+        ),
         ("RANK BY RRF(KNN([1]), BM25('x'))", "Project .Fuse ..Merge ...KnnSearch ...KeywordSearch"),
         ("RANK BY RRF(KNN([1]), BM25('x')) WITH (merge = RRF)", "Project .Merge ..Fuse ...KnnSearch ...KeywordSearch"),
         ("RANK BY KNN([1]) GROUP BY a KEEP 1 LIMIT 3", "Project .Limit ..GroupLimit ...Merge ....KnnSearch"),
