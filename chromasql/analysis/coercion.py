@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from chromasql import ast
 from chromasql._source import Span
 from chromasql.analysis.slots import COUNT, NUMBER, VALUE, Slot
 
-__all__ = ["MismatchError", "as_array", "as_list", "as_sparse_vector", "as_vector", "coerce"]
+__all__ = ["MismatchError", "as_array", "as_list", "as_moment", "as_sparse_vector", "as_vector", "coerce"]
 
 
 class MismatchError(Exception):
@@ -53,10 +54,11 @@ def as_array(values: Sequence[Any], slot: Slot, span: Span) -> ast.Array:
         raise MismatchError(f", not a list{hint}")
     if not values and slot.items is not VALUE:
         raise MismatchError("; this one is empty")
-    items = []
+    items: list[ast.Expression] = []
     for index, value in enumerate(values):
         try:
-            items.append(ast.Literal(coerce(value, slot.items), span=span))
+            moment = as_moment(value, span) if slot.items is VALUE else None
+            items.append(moment or ast.Literal(coerce(value, slot.items), span=span))
         except MismatchError as mismatch:
             raise MismatchError(f"; item [{index}] is{str(mismatch).removeprefix(', not')}") from None
     return ast.Array(tuple(items), span=span)
@@ -78,6 +80,17 @@ def as_sparse_vector(weights: Mapping[Any, Any], slot: Slot, span: Span) -> ast.
                 f"not {_described(index)}: {_described(weight)}"
             ) from None
     return ast.SparseVector(tuple(items), span=span)  # type: ignore[arg-type]
+
+
+def as_moment(value: Any, span: Span) -> ast.TypedLiteral | None:
+    """Return a date or a datetime, numpy's too, as the literal that it would be; None for anything else."""
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if isinstance(value, datetime):
+        return ast.TypedLiteral("TIMESTAMP", value.isoformat(), span=span)
+    if isinstance(value, date):
+        return ast.TypedLiteral("DATE", value.isoformat(), span=span)
+    return None
 
 
 def coerce(value: Any, slot: Slot) -> ast.Scalar:

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias, TypeVar
 
 from chromasql import ast
-from chromasql.analysis.coercion import MismatchError, as_array, as_list, as_sparse_vector, as_vector, coerce
+from chromasql.analysis.coercion import MismatchError, as_array, as_list, as_moment, as_sparse_vector, as_vector, coerce
 from chromasql.analysis.slots import COLLECTION_NAME, KNN_QUERY, NUMBER, VALUE, Slot, slot_of
 from chromasql.ast.traversal import AnyNode
 from chromasql.errors import ChromaSQLPlanningError, errors_located_in, near_names
@@ -35,8 +35,8 @@ def bind_parameters(statement: AnyStatement, params: Parameters | None = None) -
         What `chromasql.parse` returned.
     params
         A mapping for ``:name`` and ``$name``, a sequence for ``?`` and ``$1``. Values are strings, finite numbers,
-        booleans and None, numpy's scalars too. A list or a dense vector is any sequence of them, or an array with
-        ``tolist()``; a sparse vector is a dict ``{index: weight}``.
+        booleans, dates, datetimes and None, numpy's scalars too. A list or a dense vector is any sequence of them, or
+        an array with ``tolist()``; a sparse vector is a dict ``{index: weight}``.
 
     Returns
     -------
@@ -245,6 +245,9 @@ class _Binder:
         try:
             if isinstance(value, Mapping):
                 return as_sparse_vector(value, slot, span)
+            moment = as_moment(value, span) if slot is VALUE else None
+            if moment is not None:
+                return moment
             values = as_list(value)
             if values is None:
                 return ast.Literal(coerce(value, slot), span=span)

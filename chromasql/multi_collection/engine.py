@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, assert_never
@@ -21,8 +20,6 @@ from chromasql.dispatch.dispatcher import Dispatcher
 from chromasql.dispatch.options import CollectionSource, DispatchOptions
 from chromasql.dispatch.tracing import Trace
 from chromasql.errors import (
-    ChromaSQLError,
-    ChromaSQLExecutionError,
     ChromaSQLPlanningError,
     ChromaSQLRoutingError,
     ChromaSQLTimeoutError,
@@ -39,6 +36,7 @@ from chromasql.multi_collection.options import EngineOptions, check_limit, check
 from chromasql.multi_collection.plan_cache import PlanCache
 from chromasql.multi_collection.provider import Provider
 from chromasql.multi_collection.resolver import Resolver, Route
+from chromasql.multi_collection.statements import collection_changed, effective_settings, errors_placed_in
 from chromasql.parser import parse_script
 from chromasql.plan import DescribePlan, QueryPlan, ShowPlan, StatementPlan
 from chromasql.plan.dialect import LOCAL, Dialect, dialect_named
@@ -183,7 +181,7 @@ class Engine:
         *,
         explain_rows: bool,
     ) -> ExecutionResult:
-        with Trace.of(parsed) as trace, _located(parsed):
+        with Trace.of(parsed) as trace, errors_placed_in(parsed):
             ready = await self._prepare(parsed, params, settings, began, trace)
             result = await self._run_current(ready, explain_rows=explain_rows)
             trace.returned(result)
@@ -195,7 +193,7 @@ class Engine:
         """Bind and plan a statement, find its collections and set the plan on them."""
         work = partial(self._plans.bind_and_plan, parsed, params, settings)
         bound, plan = await run_in_time(work, len(parsed.source_text or ""), settings)
-        dispatcher = self._dispatcher(bound, _effective(settings, plan), began, trace)
+        dispatcher = self._dispatcher(bound, effective_settings(settings, plan), began, trace)
         route = await self._resolver.resolve(bound, dispatcher)
         return _Ready(await self._bound(plan, route, dispatcher), route, dispatcher)
 
@@ -243,7 +241,7 @@ class Engine:
         try:
             return await self._run(again, explain_rows=explain_rows)
         except HandleChanged as changed:
-            raise _changed(changed) from changed
+            raise collection_changed(changed) from changed
 
     async def _run(self, ready: _Ready, *, explain_rows: bool) -> ExecutionResult:
         dispatcher = ready.dispatcher
@@ -270,7 +268,7 @@ class Engine:
         began = asyncio.get_running_loop().time()
         with self._shared.pools.in_use(), waiting_elsewhere():
             parsed = await parse_in_time(statement, settings)
-            with Trace.of(parsed) as trace, _located(parsed):
+            with Trace.of(parsed) as trace, errors_placed_in(parsed):
                 ready = await self._prepare(parsed, None, settings, began, trace)
                 assert isinstance(ready.plan, QueryPlan)
                 return await work(StatementContext.of(ready.plan, ready.dispatcher, self._run_options()))
@@ -307,7 +305,7 @@ class Engine:
         settings = self._settings(seconds)
         parsed = await parse_in_time(statement, settings)
         # The caller's code runs between pages; its spans must not become children of ours.
-        with Trace.of(parsed, current=False) as trace, _located(parsed):
+        with Trace.of(parsed, current=False) as trace, errors_placed_in(parsed):
             ready = await self._prepare(parsed, params, settings, began, trace)
             plan, dispatcher = ready.plan, ready.dispatcher
             if not isinstance(plan, QueryPlan) or plan.explain is not None:
@@ -319,7 +317,7 @@ class Engine:
                 async for rows in stream_plan(plan, dispatcher, self._run_options()):
                     yield rows
             except HandleChanged as changed:
-                raise _changed(changed) from changed
+                raise collection_changed(changed) from changed
 
     async def execute_many(
         self,
@@ -399,27 +397,3 @@ class Engine:
         if found is not None:
             remember_dialect(source, found)
         return found or LOCAL
-
-
-def _effective(settings: Settings, plan: StatementPlan) -> Settings:
-    """Return the settings that apply: those of the statement, which are in its plan, before those of the caller."""
-    if not isinstance(plan, QueryPlan) or (plan.timeout, plan.on_error) == (settings.timeout, settings.on_error):
-        return settings
-    return dataclasses.replace(settings, timeout=plan.timeout, on_error=plan.on_error)
-
-
-def _changed(changed: HandleChanged) -> ChromaSQLExecutionError:
-    return ChromaSQLExecutionError(f"{changed} during the query; retry", code="collection-changed")
-
-
-@contextmanager
-def _located(statement: ast.Statement) -> Iterator[None]:
-    """Give an error the text of its statement, and a place in it where only the collections revealed the error."""
-    try:
-        yield
-    except ChromaSQLError as error:
-        if error.source is None and statement.source_text is not None:
-            error.source = statement.source_text
-            if error.span is None and isinstance(error, ChromaSQLPlanningError) and isinstance(statement, ast.Query):
-                error.span = (statement.rank or statement.embedding or statement.projection).span
-        raise

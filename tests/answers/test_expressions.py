@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +141,21 @@ def test_dates_in_groups_and_rows_are_texts() -> None:
     assert asked("SELECT at + INTERVAL '1 month' AS later FROM docs WHERE id = 'east'") == [
         {"later": "2024-05-30T23:30:00+00:00"}
     ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [date(2024, 5, 1), datetime(2024, 5, 1), datetime(2024, 5, 1, 2, tzinfo=timezone(timedelta(hours=2))), np.datetime64("2024-05-01")],
+)  # fmt: skip
+def test_dates_are_parameters(value: Any) -> None:
+    """A date or a datetime, naive ones in UTC, is compared as a moment; its isoformat() had to be passed before."""
+    database = chromasql.connect(chromasql.MemoryProvider({"docs": DATES}))
+
+    found = database.execute("SELECT id FROM docs WHERE at >= :since ORDER BY id", {"since": value}).rows
+    equal = database.execute("SELECT id FROM docs WHERE at IN :days", {"days": [value, date(1999, 1, 1)]}).rows
+
+    assert [row["id"] for row in found] == ["day", "late", "west"]
+    assert [row["id"] for row in equal] == ["day"]
 
 
 def test_now_is_one_moment_of_the_statement() -> None:
