@@ -94,6 +94,11 @@ def _on_ladder(size: int) -> int | None:
     return next((step for step in _LADDER if size <= step), None)
 
 
+def _next(size: int) -> int:
+    """Return the least size that is a step further than ``size``; beyond the last, all is read."""
+    return next((step for step in (_FREE, *_LADDER) if size < step), size + 1)
+
+
 class SortedAccess:
     """
     The state of one search over many sources.
@@ -253,6 +258,9 @@ class SortedAccess:
             records = rows if self._share is None else math.ceil(rows / self._share)
             spread = 1 if self._demand.each is not None else len(missing)
             step = records if self._share is None or spread == 1 else first_size(records, spread)
+            if self._demand.keep is not None and self._demand.each is None:
+                # Nobody knows how far the missing groups are: a rare one must not cost a round for every record.
+                step = max(step, _next(size) - size)
             sizes[place] = size + max(step, 1)
         return self._asked(sizes)
 

@@ -243,6 +243,25 @@ def test_a_filter_that_nearly_nothing_passes_is_pushed() -> None:
     assert provider.calls <= 5 * 5
 
 
+@pytest.mark.parametrize("far", [50, 120, 250, 900])
+@pytest.mark.parametrize(
+    "sql", ["SELECT id, `group` FROM docs-* {} GROUP BY `group` KEEP 1", "SELECT DISTINCT `group` FROM docs-* {}"]
+)
+def test_a_rare_group_takes_few_rounds(sql: str, far: int) -> None:
+    """Where the last group that is wanted is rare, sizes grow by steps: before, by a record a round, 97 rounds."""
+    records = evenly(3, 400)
+    for place, held in enumerate(records.values()):
+        for index, record in enumerate(held):
+            position = index * 3 + place
+            record["metadata"]["group"] = "rare" if position >= far and position % 7 == 0 else f"g{position % 4}"
+    provider = CountingProvider(records)
+
+    found = chromasql.connect(provider).execute(sql.format("RANK BY KNN([0, 0])") + " LIMIT 5").rows
+
+    assert [row["group"] for row in found] == ["g0", "g1", "g2", "g3", "rare"]
+    assert provider.calls <= 3 * 4
+
+
 # The pure part
 
 
