@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
 from typing import TypeAlias, cast
@@ -323,6 +323,3 @@ def _merged_columns(lists: Sequence[HitColumns]) -> Iterable[Row]:
         for index, hits in enumerate(lists)
     ]
     return (lists[index][position] for _, _, _, position, index in heapq.merge(*entries))
-
-
-Test: TypeAlias = Callable[[Row], bool]
